@@ -1,0 +1,81 @@
+"""The command `elrcn`: each group of commands is a module here."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import click
+
+import elrcn
+from elrcn.errors import ElrcnError
+
+_LAZY = {
+    "corpus": ("elrcn.cli.corpus", "Make the embedded synthetic corpus."),
+    "manifest": ("elrcn.cli.manifest", "Read, check and freeze the databases' clip tables."),
+    "preprocess": ("elrcn.cli.preprocess", "Compute and cache TIM, flow, strain and grey."),
+    "list": ("elrcn.cli.run", "List the paper's experiments."),
+    "run": ("elrcn.cli.run", "Run an experiment of the paper."),
+    "notebooks": ("elrcn.cli.book", "Execute the notebooks into book/executed/."),
+    "book": ("elrcn.cli.book", "Build the HTML book from executed notebooks."),
+}
+
+
+class _Commands(click.Group):
+    # Importing torch takes seconds: `elrcn --help` must not wait for it.
+    def list_commands(self, ctx):
+        return list(_LAZY)
+
+    def get_command(self, ctx, name):
+        if name not in _LAZY:
+            return None
+        module = __import__(_LAZY[name][0], fromlist=["COMMANDS"])
+        return module.COMMANDS[name]
+
+    def format_commands(self, ctx, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _LAZY.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(elrcn.__version__, prog_name="elrcn")
+def cli():
+    r"""ELRCN (Khor et al. 2018) as an executable paper.
+
+    \b
+    From nothing to Table I on the embedded synthetic corpus:
+      elrcn run table1 --profile smoke      seconds: does everything work?
+      elrcn run table1                      minutes: the demo profile
+    \b
+    On your licensed copies:
+      elrcn manifest check --casme2 DIR --samm DIR
+      elrcn run table1 --profile paper --casme2 DIR --samm DIR
+    \b
+    The book:
+      elrcn notebooks && elrcn book
+
+    Every long step shows its progress, can be interrupted with Ctrl-C, and goes on where it
+    stopped when the same command is given again.
+    """
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; a user's mistake ends in one message and exit code 2."""
+    try:
+        code = cli.main(args=argv, prog_name="elrcn", standalone_mode=False)
+    except ElrcnError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted: the same command goes on where this stopped", err=True)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        click.echo(f"error: {error.strerror}\n  where: {error.filename}", err=True)
+        click.echo("  to do: free some space or choose another folder, then repeat", err=True)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)

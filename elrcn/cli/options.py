@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+
+import click
+
+from elrcn.config import PROFILES
+
+profile = click.option(
+    "--profile",
+    default="demo",
+    show_default=True,
+    help=f"Sizes and training settings: {', '.join(PROFILES)}.",
+)
+casme2 = click.option(
+    "--casme2",
+    default="",
+    metavar="DIR",
+    help="Your CASME II folder (else ELRCN_CASME2, else the embedded corpus).",
+)
+samm = click.option(
+    "--samm",
+    default="",
+    metavar="DIR",
+    help="Your SAMM folder (else ELRCN_SAMM, else the embedded corpus).",
+)
+workers = click.option(
+    "--workers",
+    default=0,
+    show_default="this machine's choice",
+    type=click.IntRange(min=0),
+    help="Clips or folds at once; results do not depend on it.",
+)
+
+
+def session_options(command):
+    """Add the options that describe a `elrcn.session.Session` and pass it as ``session``."""
+
+    @profile
+    @casme2
+    @samm
+    @workers
+    @click.option("--seed", default=0, show_default=True, help="Seed of every random choice.")
+    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+    @click.option("--quiet", is_flag=True, help="No progress bars.")
+    @functools.wraps(command)
+    def wrapped(profile, casme2, samm, workers, seed, device, quiet, **rest):
+        from elrcn.session import Session
+
+        return command(
+            session=Session(profile, casme2, samm, workers, seed, device, progress=not quiet),
+            **rest,
+        )
+
+    return wrapped

@@ -1,0 +1,153 @@
+"""One place where a profile, the databases and the workspace meet."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from elrcn.config import PreprocessConfig, get_profile
+from elrcn.databases import casme2, samm
+from elrcn.databases.corpus import make_corpus
+from elrcn.databases.roots import resolve_roots
+from elrcn.errors import ElrcnError
+from elrcn.manifest import Finding, Manifest, concat
+from elrcn.models.device import resolve_device
+from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
+from elrcn.workspace import Workspace, find_workspace
+
+
+class Session:
+    """Data and settings of one run, opened lazily: nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    profile : str
+        ``"smoke"``, ``"demo"`` or ``"paper"``.
+    casme2_root, samm_root : str or Path, optional
+        Folders of the licensed databases. Empty: ``ELRCN_CASME2`` and ``ELRCN_SAMM``, then the
+        user's configuration file, then the embedded synthetic corpus, which is made on first use.
+    workers : int
+        Clips preprocessed or folds trained at once; 0 takes the profile's choice for this machine.
+    seed : int
+        Added to the profile's seed.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    progress : bool
+        Progress bars on standard error.
+    """
+
+    def __init__(
+        self,
+        profile: str = "demo",
+        casme2_root: str | Path = "",
+        samm_root: str | Path = "",
+        workers: int = 0,
+        seed: int = 0,
+        device: str = "auto",
+        workspace: Workspace | None = None,
+        progress: bool = True,
+    ):
+        self.profile = get_profile(profile)
+        self.workspace = workspace or find_workspace()
+        self.seed = self.profile.seed + seed
+        self.device = str(resolve_device(device))
+        self.progress = progress
+        self.workers = workers
+        self._given = {
+            name: root
+            for name, root in resolve_roots(casme2_root or None, samm_root or None).items()
+            if root is not None
+        }
+
+    @property
+    def preprocess_workers(self) -> int:
+        """Clips preprocessed at once; the result does not depend on it."""
+        return self.workers or os.cpu_count() or 1
+
+    @property
+    def fold_workers(self) -> int:
+        """Folds trained at once; the result does not depend on it."""
+        if self.device != "cpu":
+            return 1
+        return self.workers or max(1, (os.cpu_count() or 1) // self.profile.threads_per_fold)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the data are the embedded corpus, given as such or by its path."""
+        return all((Path(root).parent / "corpus.json").is_file() for root in self.roots.values())
+
+    @cached_property
+    def roots(self) -> dict[str, Path]:
+        """Database name to its folder."""
+        if self._given:
+            return {name: Path(root) for name, root in self._given.items()}
+        made = make_corpus(
+            self.workspace.corpora / f"corpus-{self.profile.name}",
+            self.profile.corpus,
+            progress=self.progress,
+        )
+        return {"CASME2": Path(made.casme2), "SAMM": Path(made.samm)}
+
+    @property
+    def corpus_root(self) -> Path | None:
+        """Folder of the embedded corpus, whose ``truth/`` only reports may read; else None."""
+        return next(iter(self.roots.values())).parent if self.synthetic else None
+
+    @cached_property
+    def _read(self) -> tuple[Manifest, list[Finding]]:
+        readers = {"CASME2": casme2.read, "SAMM": samm.read}
+        parts, findings = [], []
+        for name, root in self.roots.items():
+            manifest, found = readers[name](root)
+            parts.append(manifest)
+            findings += found
+        return concat(parts), findings
+
+    @property
+    def manifest(self) -> Manifest:
+        """All clips of the databases at hand."""
+        return self._read[0]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the readers had to remark on."""
+        return self._read[1]
+
+    def require(self, *databases: str) -> None:
+        """Raise `ElrcnError` unless all `databases` are at hand."""
+        missing = [name for name in databases if name not in self.roots]
+        if missing:
+            raise ElrcnError(
+                f"This needs {' and '.join(missing)}, and no folder was given for it.",
+                fix="give --casme2 and --samm (or ELRCN_CASME2 and ELRCN_SAMM), or neither "
+                "to use the embedded corpus",
+            )
+
+    def stacks(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
+        """Network input, shape (clips, T-1, 5, size, size); cached on disk."""
+        return build_stacks(
+            manifest,
+            config or self.profile.preprocess,
+            self.workspace.cache / "stacks",
+            workers=self.preprocess_workers,
+            progress=self.progress,
+        )
+
+    def grey(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
+        """Greyscale sequences after TIM, shape (clips, T, 1, flow_size, flow_size); cached."""
+        return build_frames(
+            manifest,
+            config or self.profile.preprocess,
+            self.workspace.cache / "grey",
+            workers=self.preprocess_workers,
+            progress=self.progress,
+        )
+
+    def pretrained(self) -> Path:
+        """Face-identity weights that ELRCN-TE starts from; trained once, cached."""
+        from elrcn.models.pretrain import face_identity_weights
+
+        return face_identity_weights(
+            self.profile, self.workspace.cache / "pretrained", progress=self.progress
+        )
