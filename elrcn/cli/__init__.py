@@ -40,7 +40,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(elrcn.__version__, prog_name="elrcn")
 def cli():
-    r"""ELRCN (Khor et al. 2018) as an executable paper.
+    """ELRCN (Khor et al. 2018) as an executable paper.
 
     \b
     From nothing to Table I on the embedded synthetic corpus:

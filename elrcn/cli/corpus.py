@@ -22,7 +22,7 @@ def corpus():
 @click.option("--seed", type=int, default=None, help="Another corpus of the same kind.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def make(folder: Path, profile: str, seed: int | None, quiet: bool):
-    r"""Write CASME2/, SAMM/ and truth/ below FOLDER.
+    """Write CASME2/, SAMM/ and truth/ below FOLDER.
 
     The same seed writes the same bytes. An interrupted run goes on where it stopped.
 

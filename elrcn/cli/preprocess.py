@@ -10,7 +10,7 @@ from elrcn.cli.options import session_options
 @click.command("preprocess")
 @session_options
 def preprocess(session):
-    r"""Compute and cache the network input of every clip: TIM, TV-L1 flow, strain and grey.
+    """Compute and cache the network input of every clip: TIM, TV-L1 flow, strain and grey.
 
     Clips that are cached already are not computed again.
 

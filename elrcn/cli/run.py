@@ -23,7 +23,7 @@ def list_experiments():
 @click.option("--dry-run", is_flag=True, help="Say what would run, and stop.")
 @session_options
 def run(session, experiment: str, methods: tuple[str, ...], dry_run: bool):
-    r"""Run EXPERIMENT and print its scores, pooled over all folds.
+    """Run EXPERIMENT and print its scores, pooled over all folds.
 
     A fold is stored the moment it ends; a second run trains only what is missing.
 
