@@ -210,7 +210,6 @@ class _Parser:
         piece = self._peek()
         if piece in ("", ")", "or", "/", *_JOINS):  # an "or" with nothing on one side of it
             self.unparsed.append("or")
-            self.at += piece in ("or", "/")
             return [frozenset()]
         if piece == "ref" and self.pieces[self.at + 1 : self.at + 2] == ["("]:
             self.at += 1
