@@ -1,0 +1,1 @@
+"""From aligned frames to network input (paper, Section III-A)."""

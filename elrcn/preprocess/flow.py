@@ -1,0 +1,162 @@
+"""TV-L1 optical flow between grey frames (Eq 1) and the flow image made of it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+
+from elrcn.errors import ElrcnError
+
+METHODS = ("ipol", "opencv", "opencv-authors")
+
+# One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
+_local = threading.local()
+
+
+def _check_pair(first, second):
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or first.ndim != 2 or min(first.shape) < 16:
+        raise ElrcnError(
+            f"Optical flow needs two grey frames of one size, at least 16 x 16 pixels; "
+            f"these are {first.shape} and {second.shape}.",
+            fix="check that the clip's frames are all of the same size",
+        )
+    return first.astype(np.float32), second.astype(np.float32)
+
+
+def scales_that_fit(height: int, width: int, zoom: float = 0.5) -> int:
+    """Pyramid levels of IPOL's program: the coarsest has a diagonal of about 16 pixels."""
+    return max(1, int(1 + np.log(np.hypot(width, height) / 16) / np.log(1 / zoom)))
+
+
+def _opencv_default(first, second):
+    if not hasattr(_local, "default"):
+        _local.default = cv2.optflow.DualTVL1OpticalFlow_create()
+    # OpenCV multiplies floating point frames by 255.
+    return _local.default.calc(first / 255, second / 255, None)
+
+
+def _opencv_authors(first, second):
+    """OpenCV's solver under the settings of IPOL's program, as far as it has them."""
+    if not hasattr(_local, "authors"):
+        # One outer round of 300 and no median filter is IPOL's loop, early stop included.
+        _local.authors = cv2.optflow.DualTVL1OpticalFlow_create(
+            tau=0.25,
+            lambda_=0.15,
+            theta=0.3,
+            warps=5,
+            epsilon=0.01,
+            innnerIterations=300,  # the argument is spelt so in OpenCV
+            outerIterations=1,
+            scaleStep=0.5,
+            gamma=0.0,
+            medianFiltering=1,
+        )
+    solver = _local.authors
+    solver.setScalesNumber(scales_that_fit(*first.shape))
+    low = min(first.min(), second.min())
+    span = max(first.max(), second.max()) - low
+    if span == 0:
+        return np.zeros((*first.shape, 2), np.float32)
+    pair = [
+        cv2.GaussianBlur((frame - low) / span, (0, 0), 0.8, borderType=cv2.BORDER_REFLECT)
+        for frame in (first, second)
+    ]
+    return solver.calc(pair[0], pair[1], None)
+
+
+_SOLVERS = {"ipol": _opencv_authors, "opencv": _opencv_default, "opencv-authors": _opencv_authors}
+
+
+def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np.ndarray:
+    """TV-L1 optical flow from `first` to `second`: ``first(x) = second(x + flow(x))``.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (H, W)
+        Grey frames, 0..255, at least 16 x 16.
+    method : {"ipol", "opencv", "opencv-authors"}
+        "opencv" is OpenCV contrib's DualTVL1 with its own defaults; "opencv-authors" the same
+        solver under the settings of IPOL's program: the pair scaled jointly, smoothed with sigma
+        0.8, as many scales as fit at zoom 0.5, 5 warps, up to 300 iterations, no median filter.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 2), float32
+        Horizontal then vertical motion in pixels per frame.
+
+    Raises
+    ------
+    ElrcnError
+        If the frames differ in size or are too small, or there is no such method.
+
+    References
+    ----------
+    Zach, Pock and Bischof, DAGM 2007, doi:10.1007/978-3-540-74936-3_22; Sanchez, Meinhardt-Llopis
+    and Facciolo, IPOL 3 (2013), doi:10.5201/ipol.2013.26.
+    """
+    if method not in _SOLVERS:
+        raise ElrcnError(
+            f"There is no optical flow method {method!r}.", fix=f"choose one of: {METHODS}"
+        )
+    return _SOLVERS[method](*_check_pair(first, second))
+
+
+def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) -> np.ndarray:
+    """Flow between each frame and the next.
+
+    Parameters
+    ----------
+    frames : array_like, shape (T, H, W)
+        Grey frames, 0..255.
+    method : str
+        See `tvl1_flow`.
+    threads : int
+        Pairs computed at a time; the result does not depend on it.
+
+    Returns
+    -------
+    ndarray, shape (T - 1, H, W, 2), float32
+        Pixels per frame; entry t is defined on the grid of frame t.
+    """
+    frames = np.asarray(frames)
+    out = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
+
+    def one(t):
+        out[t] = tvl1_flow(frames[t], frames[t + 1], method)
+
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(one, range(len(out))))
+    else:
+        for t in range(len(out)):
+            one(t)
+    return out
+
+
+def flow_image(flow: np.ndarray, quantise: bool = False) -> np.ndarray:
+    """Flow image of Section III-A: p, q and the magnitude ``|v| = sqrt(p^2 + q^2)``.
+
+    Parameters
+    ----------
+    flow : array_like, shape (..., H, W, 2)
+        Pixels per frame.
+    quantise : bool
+        The authors' storage as 8-bit images, ``uint8(clip(16 c + 128, 0, 255))`` for each
+        component c (the fraction is cut off), given back as float32: 1/16 px a step.
+
+    Returns
+    -------
+    ndarray, shape (..., H, W, 3), float32
+        Pixels per frame, or grey levels 0..255 if `quantise` (the magnitude in 128..255).
+    """
+    flow = np.asarray(flow, np.float32)
+    out = np.empty((*flow.shape[:-1], 3), np.float32)
+    out[..., :2] = flow
+    np.hypot(flow[..., 0], flow[..., 1], out=out[..., 2])
+    if quantise:
+        out = np.clip(16 * out + 128, 0, 255).astype(np.uint8).astype(np.float32)
+    return out

@@ -1,0 +1,144 @@
+"""Temporal interpolation (TIM) in closed form: any number of frames to any number."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numba
+import numpy as np
+
+from elrcn.errors import ElrcnError
+
+_BLOCK = 512  # pixels at a time: T x 512 float32 sums stay in the first-level cache
+
+
+@lru_cache(maxsize=256)
+def tim_matrix(n: int, length: int) -> np.ndarray:
+    """Weights that turn `n` frames into `length` frames, ``Y = X @ A``.
+
+    The Temporal Interpolation Model embeds the path graph of the frames in a curve and samples
+    it. When the centred frames have rank n - 1 the pixels cancel and one matrix of cosines is
+    left::
+
+        A[i, t] = 1/n + 2/n sum_k cos(k pi (i - 1/2) / n) cos(k pi (x_t - 1/2) / n),  k = 1..n-1
+        x_t = 1 + (n - 1) linspace(0, 1, T)[t],                                       i = 1..n
+
+    Its columns sum to one. A sample that falls on a frame is that frame exactly, so both ends
+    are kept and ``length == n`` is the identity. Between frames every frame has a weight, also a
+    negative one: a step overshoots.
+
+    Parameters
+    ----------
+    n : int
+        Frames at hand, at least 2.
+    length : int
+        T, frames wanted, at least 1 (1 gives the first frame).
+
+    Returns
+    -------
+    ndarray, shape (n, length), float64, read-only
+
+    Raises
+    ------
+    ElrcnError
+        If `n` < 2 or `length` < 1.
+
+    References
+    ----------
+    Zhou, Zhao and Pietikainen, "Towards a practical lipreading system", CVPR 2011,
+    doi:10.1109/CVPR.2011.5995345.
+    """
+    if n < 2:
+        raise ElrcnError(
+            f"A clip needs at least two frames to be interpolated in time; this one has {n}.",
+            fix="check the clip's onset and offset, or leave it out",
+        )
+    if length < 1:
+        raise ElrcnError(
+            f"The Temporal Interpolation Model cannot give {length} frames.",
+            fix="ask for a tim_length of at least 1",
+        )
+    k = np.arange(1, n)
+    frames = np.arange(1, n + 1)
+    samples = 1 + np.linspace(0, 1, length) * (n - 1)
+    rows = np.cos(np.pi / n * np.outer(frames - 0.5, k))
+    columns = np.cos(np.pi / n * np.outer(k, samples - 0.5))
+    weights = 1 / n + 2 / n * (rows @ columns)
+    # On a frame the sum is a unit vector but for rounding: say so exactly.
+    on_frame = np.flatnonzero(np.abs(samples - np.rint(samples)) < 1e-9)
+    weights[:, on_frame] = 0
+    weights[np.rint(samples[on_frame]).astype(int) - 1, on_frame] = 1
+    weights.flags.writeable = False
+    return weights
+
+
+def frames_needed(n: int, length: int) -> np.ndarray:
+    """Return the indices of the frames with any weight in ``tim_matrix(n, length)``.
+
+    Fewer than `n` only where every sample falls on a frame, that is where ``length - 1`` divides
+    ``n - 1``; elsewhere TIM reads all frames.
+
+    Returns
+    -------
+    ndarray, shape (<= n,), int
+    """
+    return np.flatnonzero(tim_matrix(n, length).any(axis=1))
+
+
+@numba.njit(cache=True, nogil=True)
+def _combine(frames, weights, out):
+    """out[t] = sum_i weights[i, t] frames[i], a block of pixels at a time."""
+    n, pixels = frames.shape
+    length = weights.shape[1]
+    sums = np.empty((length, _BLOCK), np.float32)
+    block = np.empty(_BLOCK, np.float32)
+    for start in range(0, pixels, _BLOCK):
+        size = min(_BLOCK, pixels - start)
+        sums[:] = 0
+        for i in range(n):
+            for j in range(size):
+                block[j] = frames[i, start + j]
+            for t in range(length):
+                weight = weights[i, t]
+                if weight != 0:
+                    for j in range(size):
+                        sums[t, j] += weight * block[j]
+        for t in range(length):
+            for j in range(size):
+                out[t, start + j] = sums[t, j]
+
+
+def interpolate(frames: np.ndarray, length: int) -> np.ndarray:
+    """Resample a clip to `length` frames by TIM (see `tim_matrix`).
+
+    Parameters
+    ----------
+    frames : array_like, shape (n, H, W)
+        Grey frames, any range, in order of time.
+    length : int
+        T, frames wanted.
+
+    Returns
+    -------
+    ndarray, shape (length, H, W), float32
+        Same unit as `frames`. Overshoots the range of `frames` at sudden changes: clip it before
+        making integers of it.
+
+    Raises
+    ------
+    ElrcnError
+        If there are fewer than two frames, or `frames` is not three-dimensional.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 3:
+        raise ElrcnError(
+            f"TIM needs frames of shape (n, H, W), not {frames.shape}.",
+            fix="pass one clip of grey frames",
+        )
+    if frames.dtype not in (np.uint8, np.float32):
+        frames = frames.astype(np.float32)
+    n, height, width = frames.shape
+    weights = np.ascontiguousarray(tim_matrix(n, length), np.float32)
+    out = np.empty((length, height * width), np.float32)
+    _combine(np.ascontiguousarray(frames).reshape(n, -1), weights, out)
+    return out.reshape(length, height, width)

@@ -1,0 +1,88 @@
+import cv2
+import numpy as np
+import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence, scales_that_fit, tvl1_flow
+
+
+def moved_pair(size=96, seed=0):
+    """A smooth texture, and the same moved by a known smooth field of up to 1.5 px."""
+    rng = np.random.default_rng(seed)
+    first = cv2.GaussianBlur(rng.uniform(0, 255, (size, size)).astype(np.float32), (0, 0), 1.5)
+    first = cv2.normalize(first, None, 20, 235, cv2.NORM_MINMAX)
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    bump = np.exp(-((x - size / 2) ** 2 + (y - size / 2) ** 2) / (2 * (size / 5) ** 2))
+    flow = np.stack([1.5 * bump, -0.75 * bump], -1)
+    # first(x) = second(x + flow): sample first backwards, where the flow is smooth enough.
+    back = flow.copy()
+    for _ in range(10):
+        back = cv2.remap(flow, x - back[..., 0], y - back[..., 1], cv2.INTER_LINEAR)
+    second = cv2.remap(
+        first, x - back[..., 0], y - back[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    return first, second, flow
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_endpoint_error_on_a_known_warp(method):
+    first, second, true = moved_pair()
+    flow = tvl1_flow(first, second, method)
+    assert flow.shape == true.shape and flow.dtype == np.float32
+    error = np.linalg.norm(flow - true, axis=-1)[8:-8, 8:-8].mean()
+    assert error < 0.12 < 0.3 < np.linalg.norm(true, axis=-1)[8:-8, 8:-8].mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_motion_between_equal_frames(method):
+    first, *_ = moved_pair()
+    assert np.abs(tvl1_flow(first, first, method)).max() < 1e-3
+    blank = np.full((40, 40), 7, np.uint8)
+    assert np.abs(tvl1_flow(blank, blank, method)).max() == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sequence_does_not_depend_on_threads(method):
+    first, second, _ = moved_pair(48)
+    frames = np.stack([first, second, first, (first + second) / 2])
+    one = flow_sequence(frames, method)
+    assert one.shape == (3, 48, 48, 2)
+    np.testing.assert_array_equal(one, flow_sequence(frames, method, threads=3))
+    np.testing.assert_array_equal(one[1], tvl1_flow(second, first, method))
+
+
+def test_eight_bit_frames_are_the_same_as_floating_point():
+    first, second, _ = moved_pair(48)
+    first, second = first.astype(np.uint8), second.astype(np.uint8)
+    for method in METHODS:
+        np.testing.assert_array_equal(
+            tvl1_flow(first, second, method),
+            tvl1_flow(first.astype(np.float64), second.astype(np.float32), method),
+        )
+
+
+@pytest.mark.parametrize("side, scales", [(16, 1), (64, 3), (168, 4), (224, 5), (1024, 7)])
+def test_scales_that_fit(side, scales):
+    assert scales_that_fit(side, side) == scales
+
+
+def test_flow_image():
+    flow = np.array([[[3.0, 4.0], [-0.5, 0.0], [20.0, -20.0]]], np.float32)
+    np.testing.assert_allclose(
+        flow_image(flow)[0], [[3, 4, 5], [-0.5, 0, 0.5], [20, -20, 28.284271]], rtol=1e-6
+    )
+    quantised = flow_image(flow, quantise=True)
+    assert quantised.dtype == np.float32
+    np.testing.assert_array_equal(quantised[0], [[176, 192, 208], [120, 128, 136], [255, 0, 255]])
+    # The fraction is cut off, not rounded.
+    assert flow_image(np.full((1, 1, 2), 0.06), quantise=True)[0, 0, 0] == 128
+
+
+def test_refusals():
+    image = np.zeros((20, 20))
+    with pytest.raises(ElrcnError, match="one size"):
+        tvl1_flow(image, np.zeros((20, 21)))
+    with pytest.raises(ElrcnError, match="16 x 16"):
+        tvl1_flow(np.zeros((8, 8)), np.zeros((8, 8)))
+    with pytest.raises(ElrcnError, match="ipol"):
+        tvl1_flow(image, image, "farneback")

@@ -1,0 +1,255 @@
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from elrcn.config import PreprocessConfig
+from elrcn.errors import ElrcnError
+from elrcn.preprocess import stack
+from elrcn.preprocess.frames import read_clip, read_grey
+from elrcn.preprocess.stack import build_frames, build_stacks, stack_clip
+from elrcn.preprocess.stackarray import StackArray
+
+CONFIG = PreprocessConfig(size=16, flow_size=32, tim_length=4, flow="opencv-authors")
+
+
+@dataclass(frozen=True)
+class Clips:
+    """As much of a manifest as preprocessing uses."""
+
+    table: pd.DataFrame
+    roots: dict
+
+    def __len__(self):
+        return len(self.table)
+
+    def frame_paths(self, i):
+        row = self.table.iloc[i]
+        return [Path(self.roots[row.database]) / name for name in row.frames]
+
+
+def make_clips(root, lengths=(6, 9, 5), seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, length in enumerate(lengths):
+        folder = root / "Cropped" / "sub01" / f"EP{number:02d}"
+        folder.mkdir(parents=True)
+        picture = cv2.GaussianBlur(rng.uniform(0, 255, (60, 60)).astype(np.float32), (0, 0), 2)
+        picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+        names, digest = [], hashlib.sha256()
+        for t in range(length):
+            path = folder / f"reg_img{t + 1}.jpg"
+            shift = np.float32([[1, 0, -4 + 0.4 * t], [0, 1, -4]])
+            cv2.imwrite(str(path), cv2.warpAffine(picture, shift, (44, 52)))
+            names.append(path.relative_to(root).as_posix())
+            digest.update(path.read_bytes())
+        rows.append(
+            {
+                "clip_id": f"CASME2/sub01/EP{number:02d}",
+                "database": "CASME2",
+                "frames": tuple(names),
+                "sha256": digest.hexdigest(),
+            }
+        )
+    return Clips(pd.DataFrame(rows), {"CASME2": root})
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return make_clips(tmp_path / "db")
+
+
+def cached(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.npy")}
+
+
+def test_channels_and_their_units(clips):
+    frames = read_clip(clips.frame_paths(1), 32)
+    out = stack_clip(frames, CONFIG)
+    assert out.shape == (3, 5, 16, 16) and out.dtype == np.float32
+    # 8 steps of 0.4 px in 44 px wide frames are 2.33 px in 32; a third of it each step.
+    inner = out[:, :, 4:-4, 4:-4]
+    assert abs(np.median(inner[:, 0]) - 8 * 0.4 * 32 / 44 / 3) < 0.1
+    assert abs(np.median(inner[:, 1])) < 0.1
+    assert (out[:, 2] >= 0).all() and (out[:, 3] >= 0).all()
+    assert out[:, 4].min() >= 0 and 100 < out[:, 4].max() <= 255
+
+
+def test_grey_is_the_frame_that_the_flow_starts_from(clips):
+    frames = read_clip(clips.frame_paths(0), 32)
+    config = replace(CONFIG, tim_length=0, size=32)
+    out = stack_clip(frames, config)
+    assert (out[:, 4] == frames[:-1]).all()
+
+
+def test_resizing_inside_and_outside_is_the_same(clips):
+    raw = np.stack([read_grey(path) for path in clips.frame_paths(0)])
+    assert raw.dtype == np.uint8
+    small = read_clip(clips.frame_paths(0), 32)
+    np.testing.assert_array_equal(stack_clip(raw, CONFIG), stack_clip(small, CONFIG))
+
+
+def test_quantised_flow_is_whole_grey_levels(clips):
+    frames = read_clip(clips.frame_paths(0), 32)
+    out = stack_clip(frames, replace(CONFIG, size=32), quantise=True)
+    assert (out[:, :3] == np.rint(out[:, :3])).all() and out[:, 2].min() >= 128
+
+
+def test_stacks_do_not_depend_on_workers(clips, tmp_path):
+    one = build_stacks(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
+    many = build_stacks(clips, CONFIG, tmp_path / "b", workers=4, progress=False)
+    assert one.shape == many.shape == (3, 3, 5, 16, 16)
+    assert cached(tmp_path / "a") == cached(tmp_path / "b")
+    for i in range(3):
+        np.testing.assert_array_equal(
+            one[i], stack_clip(read_clip(clips.frame_paths(i), 32), CONFIG)
+        )
+
+
+def test_an_interrupted_run_resumes(clips, tmp_path, monkeypatch):
+    whole = build_stacks(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
+    expected = cached(tmp_path / "a")
+    made, real = [], stack.stack_clip
+
+    def twice(*args, **kwargs):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(stack, "stack_clip", twice)
+    with pytest.raises(KeyboardInterrupt):
+        build_stacks(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
+    assert len(cached(tmp_path / "b")) == 2
+    assert not list((tmp_path / "b").rglob("*.part"))
+    made.clear()
+    again = build_stacks(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
+    assert len(made) == 1
+    assert cached(tmp_path / "b") == expected
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(whole))
+
+
+def test_a_cached_file_cut_short_is_made_again(clips, tmp_path):
+    first = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    before = cached(tmp_path)
+    data = first.paths[1].read_bytes()
+    first.paths[1].write_bytes(data[: len(data) // 2])
+    build_stacks(clips, CONFIG, tmp_path, progress=False)
+    assert cached(tmp_path) == before
+
+
+def test_the_cache_tells_configurations_apart(clips, tmp_path):
+    a = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    b = build_stacks(clips, replace(CONFIG, tim_length=5), tmp_path, progress=False)
+    assert not set(a.paths) & set(b.paths) and b.shape[1] == 4
+    frames = build_frames(clips, CONFIG, tmp_path, progress=False)
+    same = build_frames(clips, replace(CONFIG, flow="opencv", size=20), tmp_path, progress=False)
+    assert frames.paths == same.paths
+
+
+def test_grey_sequences(clips, tmp_path):
+    frames = build_frames(clips, CONFIG, tmp_path, progress=False)
+    assert frames.shape == (3, 4, 1, 32, 32) and frames.dtype == np.uint8
+    ends = read_clip(clips.frame_paths(0), 32)[[0, -1]]
+    np.testing.assert_array_equal(frames[0][[0, -1], 0], np.rint(ends))
+
+
+def test_a_stack_array_indexes_as_an_array_does(clips, tmp_path):
+    lazy = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    full = np.asarray(lazy)
+    assert full.shape == lazy.shape and full.dtype == lazy.dtype and len(lazy) == 3
+    np.testing.assert_array_equal(lazy[-1], full[-1])
+    np.testing.assert_array_equal(lazy.frame(1, 2), full[1, 2])
+    for key in (slice(1, None), [2, 0], np.array([True, False, True]), np.array([1, 1, 2])):
+        part = lazy[key]
+        assert isinstance(part, StackArray) and part.shape == full[key].shape
+        np.testing.assert_array_equal(np.asarray(part), full[key])
+    empty = lazy[np.zeros(0, int)]
+    assert empty.shape == (0, *full.shape[1:]) and np.asarray(empty).shape == empty.shape
+    with pytest.raises(IndexError):
+        lazy[3]
+    with pytest.raises(IndexError):
+        lazy[np.array([True, False])]
+
+
+def test_without_tim_short_clips_end_at_rest(clips, tmp_path):
+    config = replace(CONFIG, tim_length=0)
+    lazy = build_stacks(clips, config, tmp_path, progress=False)
+    assert lazy.shape == (3, 8, 5, 16, 16) and list(lazy.lengths) == [5, 8, 4]
+    short = lazy[2]
+    assert (short[4:, :4] == 0).all() and np.abs(short[3, :4]).max() > 0
+    assert (short[4:, 4] == short[3, 4]).all()
+    np.testing.assert_array_equal(lazy.frame(2, 6), short[6])
+    assert lazy[[2]].shape == (1, 8, 5, 16, 16)
+    capped = build_stacks(clips, config, tmp_path, progress=False, max_length=5)
+    np.testing.assert_array_equal(capped[1], lazy[1][:5])
+
+
+def test_a_clip_hash_is_computed_where_the_manifest_has_none(clips, tmp_path):
+    known = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    bare = Clips(clips.table.drop(columns="sha256"), clips.roots)
+    assert build_stacks(bare, CONFIG, tmp_path, progress=False).paths == known.paths
+
+
+def damage(clips, tmp_path, change):
+    path = clips.frame_paths(1)[3]
+    change(path)
+    with pytest.raises(ElrcnError) as caught:
+        build_stacks(clips, CONFIG, tmp_path / "cache", workers=2, progress=False)
+    assert caught.value.where == path
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 300, -2])
+def test_a_truncated_jpeg_is_named(clips, tmp_path, keep):
+    message = damage(clips, tmp_path, lambda p: p.write_bytes(p.read_bytes()[:keep]))
+    assert "EP01" in message and "frame" in message
+
+
+def test_a_frame_of_another_size_names_the_clip(clips, tmp_path):
+    def change(path):
+        cv2.imwrite(str(path), np.zeros((40, 44), np.uint8))
+
+    assert "CASME2/sub01/EP01" in damage(clips, tmp_path, change)
+
+
+def test_a_missing_frame_is_named(clips, tmp_path):
+    assert "EP01" in damage(clips, tmp_path, Path.unlink)
+
+
+def test_a_clip_of_one_frame_is_refused(clips, tmp_path):
+    table = clips.table.copy()
+    table["frames"] = [names[:1] for names in table["frames"]]
+    for tim_length in (0, 4):
+        with pytest.raises(ElrcnError, match="two frames"):
+            build_stacks(
+                Clips(table, clips.roots),
+                replace(CONFIG, tim_length=tim_length),
+                tmp_path,
+                progress=False,
+            )
+
+
+def test_a_full_disk_leaves_no_half_written_file(clips, tmp_path, monkeypatch):
+    def full(file, array):
+        file.write(b"\x93NUMPY")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(ElrcnError, match="No space left"):
+        build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+    assert [p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tim_length": 1}, {"tim_length": -3}, {"flow": "farneback"}, {"size": 64}, {"size": 4}],
+)
+def test_an_impossible_configuration_is_refused(clips, tmp_path, change):
+    with pytest.raises(ElrcnError):
+        build_stacks(clips, replace(CONFIG, **change), tmp_path / "cache", progress=False)
+    assert not (tmp_path / "cache").exists()
