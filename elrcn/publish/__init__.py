@@ -1,0 +1,1 @@
+"""From notebooks to pages: papermill runner, receipts, book build, offline check."""

@@ -1,0 +1,251 @@
+"""Execute notebooks into pages: temporary output, promoted only on success, with a receipt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from tqdm import tqdm
+
+from elrcn.errors import ElrcnError
+from elrcn.models.device import resolve_device
+from elrcn.publish import pages, receipts
+from elrcn.publish.kernel import kernel_manager
+from elrcn.publish.parameters import resolve_parameters
+from elrcn.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PageRun:
+    """What `run_notebooks` did about one page.
+
+    Attributes
+    ----------
+    page : str
+        Name of the page.
+    executed : bool
+        False if its receipt still matched.
+    seconds : float
+        Wall time of the execution that made the page.
+    reason : str
+        Why it was executed; empty if it was not.
+    """
+
+    page: str
+    executed: bool
+    seconds: float
+    reason: str
+
+
+def run_notebooks(
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    force: bool = False,
+    progress: bool = True,
+) -> list[PageRun]:
+    """Execute those notebooks whose pages do not match their receipts.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The checkout.
+    names : sequence of str
+        Notebooks, in order; default: every page that ``_toc.yml`` declares.
+    parameters : mapping of str to object, optional
+        Overrides, each for every notebook that has a parameter of that name.
+    force : bool
+        Execute even if the receipt matches.
+    progress : bool
+        Bars on standard error: notebooks, and cells of the one that runs.
+
+    Returns
+    -------
+    list of PageRun
+        One for each notebook.
+
+    Raises
+    ------
+    ElrcnError
+        If a parameter is unknown or has the wrong type (nothing runs then), or if a notebook
+        fails. The page of an earlier good run stays, marked so that no book is built from it.
+    """
+    chosen = pages.select_pages(workspace, tuple(names))
+    sources = {page: pages.source_path(workspace, page) for page in chosen}
+    overrides = resolve_parameters(sources, parameters)
+    done = []
+    with tqdm(chosen, desc="notebooks", unit="page", disable=not progress) as bar:
+        for page in bar:
+            bar.set_postfix_str(page)
+            reason = receipts.page_problem(workspace, page, overrides[page])
+            if force and not reason:
+                reason = "it was asked for"
+            if reason:
+                seconds = execute_page(workspace, page, overrides[page], progress)
+            else:
+                seconds = receipts.read_receipt(workspace, page)["seconds"]
+            done.append(PageRun(page, bool(reason), seconds, reason))
+    return done
+
+
+def execute_page(
+    workspace: Workspace, page: str, overrides: dict[str, Any], progress: bool = True
+) -> float:
+    """Execute one notebook, promote page and artifacts, write the receipt; return seconds.
+
+    An interruption or a failure leaves the earlier page and its files as they were. After a
+    failure the notebook as far as it got lies in ``.elrcn/failed/``.
+    """
+    scratch = workspace.root / ".elrcn" / "partial" / f"{page}-{os.getpid()}"
+    output, files = scratch / f"{page}.ipynb", scratch / "files"
+    depends = receipts.dependencies(workspace, page, overrides)
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    shutil.rmtree(scratch, ignore_errors=True)
+    (files / page).mkdir(parents=True)
+    try:
+        try:
+            notebook = _papermill(workspace, page, overrides, output, files, progress)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # a full disk or a missing right is no fault of the notebook
+            _record_failure(workspace, page, error, output)
+            raise _explained(workspace, page, error) from error
+        seconds = round(time.perf_counter() - clock, 3)
+        record = {
+            **depends,
+            "overrides": overrides,
+            "device": _device(depends["parameters"]),
+            "seed": depends["parameters"].get("seed"),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": seconds,
+        }
+        _dress(notebook, page, record)
+        nbformat.write(notebook, output)
+        _promote(workspace, page, output, files / page)
+        receipts.write_receipt(workspace, page, record)
+        pages.failure_path(workspace, page).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return seconds
+
+
+def _papermill(workspace, page, overrides, output, files, progress):
+    from papermill import execute_notebook
+
+    live = progress and sys.stderr.isatty()
+    notebook = execute_notebook(
+        pages.source_path(workspace, page),
+        output,
+        parameters=overrides,
+        kernel_name="python3",
+        language="python",
+        cwd=workspace.root,
+        progress_bar={"desc": page, "leave": False} if live else False,
+        # Bars inside a cell (folds, epochs) pass through to the terminal.
+        stderr_file=sys.stderr if live else None,
+        start_timeout=180,
+        iopub_timeout=120,
+        kernel_manager_class=kernel_manager(
+            {"ELRCN_HOME": str(workspace.root), "ELRCN_ARTIFACTS": str(files)}
+        ),
+    )
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
+            raise RuntimeError(f"cell {number} was not executed")
+    return notebook
+
+
+def _device(parameters: dict[str, Any]) -> str:
+    return str(resolve_device(parameters.get("device", "auto")))
+
+
+def _dress(notebook, page: str, record: dict[str, Any]) -> None:
+    """Make the executed notebook fit for the book: no paths of this machine, a colophon."""
+    notebook.metadata.pop("widgets", None)
+    run = notebook.metadata.get("papermill", {})
+    run["input_path"], run["output_path"] = f"notebooks/{page}.ipynb", f"book/executed/{page}.ipynb"
+    for cell in notebook.cells:
+        tags = cell.metadata.setdefault("tags", [])
+        if "injected-parameters" in tags:
+            tags.append("remove-cell")
+        elif "parameters" in tags and record["overrides"]:
+            # Its values are not those of this run: the colophon has them.
+            tags.append("hide-input")
+    colophon = nbformat.v4.new_markdown_cell(_colophon(page, record))
+    colophon.metadata["tags"] = ["colophon"]
+    notebook.cells.append(colophon)
+
+
+def _colophon(page: str, record: dict[str, Any]) -> str:
+    given = "".join(f" -p {name} {value}" for name, value in record["overrides"].items())
+    values = ", ".join(f"{n} = {v!r}" for n, v in record["parameters"].items()) or "none"
+    versions = ", ".join(f"{n} {v}" for n, v in record["versions"].items())
+    rows = {
+        "Command": f"`elrcn notebooks {page}{given}`",
+        "Parameters": f"`{values}`",
+        "Executed": f"{record['started']}, {record['seconds']:.0f} s on {record['device']}",
+        "Versions": versions,
+        "Library code": f"`{record['library']}`",
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    table = "\n".join(["| | |", "|---|---|", *lines])
+    return f"```{{dropdown}} How this page was made\n{table}\n```"
+
+
+def _promote(workspace: Workspace, page: str, output: Path, files: Path) -> None:
+    # Without its receipt a page is refused, so taking that away first makes the steps below safe
+    # to interrupt anywhere.
+    pages.receipt_path(workspace, page).unlink(missing_ok=True)
+    workspace.artifacts.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(workspace.artifacts / page, ignore_errors=True)
+    os.replace(files, workspace.artifacts / page)
+    os.replace(output, pages.executed_path(workspace, page))
+
+
+def _record_failure(workspace: Workspace, page: str, error: Exception, output: Path) -> None:
+    kept = _failed_copy(workspace, page)
+    if output.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(output, kept)
+    receipts.write_json(
+        pages.failure_path(workspace, page),
+        {"page": page, "error": _last_line(error), "at": datetime.now(UTC).isoformat()},
+    )
+
+
+def _failed_copy(workspace: Workspace, page: str) -> Path:
+    return workspace.root / ".elrcn" / "failed" / f"{page}.ipynb"
+
+
+def _last_line(error: Exception) -> str:
+    value = getattr(error, "evalue", None)
+    if value is not None:
+        return f"{error.ename}: {value}" if value else str(error.ename)
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
+def _explained(workspace: Workspace, page: str, error: Exception) -> ElrcnError:
+    cell = getattr(error, "cell_index", None)
+    where = f"notebooks/{page}.ipynb" + ("" if cell is None else f", cell {cell + 1}")
+    kept = _failed_copy(workspace, page).relative_to(workspace.root)
+    if getattr(error, "ename", "") == "ElrcnError":
+        # A user's mistake met inside a notebook: its own message says what to do.
+        return ElrcnError(f"{error.evalue}", where=where)
+    fix = f"mend it; the notebook as far as it got is {kept}" if kept.exists() else None
+    if type(error).__name__ == "DeadKernelError":
+        return ElrcnError(
+            f"The kernel of {page} died before the notebook's end.",
+            where=where,
+            fix="it may have run out of memory: try a smaller profile",
+        )
+    return ElrcnError(f"The notebook {page} failed: {_last_line(error)}", where=where, fix=fix)
