@@ -1,0 +1,172 @@
+"""What a network is fed: channels of the stack, their encoding and scaling, the input quirks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from elrcn.errors import ElrcnError
+
+#: Channels of the stack (p, q, |v|, strain, grey) that each network of the paper sees.
+STREAMS = {
+    "all": (0, 1, 2, 3, 4),
+    "flow": (0, 1, 2),
+    "strain": (3, 3, 3),
+    "grey": (4, 4, 4),
+}
+SCALINGS = ("raw", "standard")
+CHANNELS = 5
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """Where the authors' published code departs from the paper's text; all off by default.
+
+    Attributes
+    ----------
+    reshape_layout : bool
+        A three-channel image stored H x W x C is reshaped, not transposed, to C x H x W: the
+        picture is scrambled (flow, and in TE the tripled strain and grey).
+    uint8_flow : bool
+        Flow is quantised: uint8(clip(16 c + 128, 0, 255)) for each of p, q and |v|.
+    sigmoid_head : bool
+        The temporal stage ends in sigmoids under categorical cross-entropy, not in Eq 5.
+    shared_optimizer : bool
+        One Adam counts updates through all models and is never reset: later models start with a
+        decayed rate and without bias correction.
+    raw_scale : bool
+        Inputs go in as 0..255 whatever `scaling` says.
+    updates_before : int
+        With `shared_optimizer`, updates made by the folds before this one.
+    """
+
+    reshape_layout: bool = False
+    uint8_flow: bool = False
+    sigmoid_head: bool = False
+    shared_optimizer: bool = False
+    raw_scale: bool = False
+    updates_before: int = 0
+
+
+#: All quirks together: "as the code ran".
+AS_THE_CODE_RAN = Quirks(True, True, True, True, True)
+
+
+class InputEncoder:
+    """Turns clips of the stack into network input for one stream.
+
+    ``"raw"`` follows the paper, where values go in as image levels: flow components and magnitude
+    as 16 c + 128 clipped to 0..255 (c in pixels per frame; not rounded unless `uint8_flow`), grey
+    0..255. No source states the strain's encoding; here it is 255 e, clipped to 0..255.
+    ``"standard"`` subtracts the mean and divides by the standard deviation of each channel over
+    the training clips, and over nothing else.
+
+    Parameters
+    ----------
+    stream : {"all", "flow", "strain", "grey"}
+        Which channels: see `STREAMS`.
+    scaling : {"raw", "standard"}
+        Scaling of the values.
+    quirks : Quirks
+        `uint8_flow`, `reshape_layout` and `raw_scale` matter here.
+
+    Raises
+    ------
+    ElrcnError
+        If `stream` or `scaling` is unknown.
+    """
+
+    def __init__(self, stream: str, scaling: str = "raw", quirks: Quirks | None = None):
+        if stream not in STREAMS:
+            raise ElrcnError(
+                f"There is no input stream {stream!r}.", fix=f"choose one of: {', '.join(STREAMS)}"
+            )
+        if scaling not in SCALINGS:
+            raise ElrcnError(
+                f"There is no input scaling {scaling!r}.", fix=f"choose one of: {SCALINGS}"
+            )
+        self.stream, self.quirks = stream, quirks or Quirks()
+        self.scaling = "raw" if self.quirks.raw_scale else scaling
+        self.channels = STREAMS[stream]
+        self.mean = np.zeros(CHANNELS, np.float32)
+        self.std = np.ones(CHANNELS, np.float32)
+
+    def fit(self, X) -> InputEncoder:
+        """Measure mean and standard deviation over the training clips `X`, clip by clip."""
+        if self.scaling == "standard":
+            count, total, squares = 0, np.zeros(CHANNELS), np.zeros(CHANNELS)
+            wanted = sorted(set(self.channels))
+            for i in range(len(X)):
+                clip = self._levels(np.asarray(X[i], np.float32))[:, wanted]
+                count += clip[:, 0].size
+                total[wanted] += clip.sum((0, 2, 3), dtype=np.float64)
+                squares[wanted] += np.square(clip, dtype=np.float64).sum((0, 2, 3))
+            mean = total / max(count, 1)
+            variance = np.maximum(squares / max(count, 1) - mean**2, 0)
+            self.mean = mean.astype(np.float32)
+            self.std = np.where(variance > 1e-12, np.sqrt(variance), 1).astype(np.float32)
+        return self
+
+    def encode(self, clip: np.ndarray) -> np.ndarray:
+        """Network input (frames, H, W, channels) of one clip (frames, 5, H, W), float32."""
+        levels = self._levels(np.asarray(clip, np.float32))
+        if self.scaling == "standard":
+            levels = (levels - self.mean[:, None, None]) / self.std[:, None, None]
+        image = np.moveaxis(levels[:, self.channels], 1, -1)
+        if self.quirks.reshape_layout:
+            image = _scramble(image)
+        return np.ascontiguousarray(image, np.float32)
+
+    def _levels(self, clip: np.ndarray) -> np.ndarray:
+        """Give the five channels as image levels 0..255 ("raw") or in their own units."""
+        if self.scaling == "standard" and not self.quirks.uint8_flow:
+            return clip
+        levels = clip.copy()
+        levels[:, :3] = np.clip(16 * levels[:, :3] + 128, 0, 255)
+        levels[:, 3] = np.clip(255 * levels[:, 3], 0, 255)
+        if self.quirks.uint8_flow:
+            levels[:, :3] = np.floor(levels[:, :3])
+        return levels
+
+
+def _scramble(image: np.ndarray) -> np.ndarray:
+    """Reshape each H x W x 3 image to 3 x H x W (the first three of five channels likewise)."""
+    frames, height, width, _ = image.shape
+    three = np.ascontiguousarray(image[..., :3]).reshape(frames, 3, height, width)
+    scrambled = image.copy()
+    scrambled[..., :3] = np.moveaxis(three, 1, -1)
+    return scrambled
+
+
+def check_clips(X, size: int | None = None) -> tuple[int, int, int, int, int]:
+    """Return the shape of the clips `X` or say what is wrong with it.
+
+    Raises
+    ------
+    ElrcnError
+        If `X` is not (clips, frames, 5, H, W), is empty, or H and W are not `size`.
+    """
+    shape = tuple(X.shape)
+    if len(shape) != 5 or shape[2] != CHANNELS:
+        raise ElrcnError(
+            f"Clips must have the shape (clips, frames, {CHANNELS}, H, W), not {shape}.",
+            fix="pass the stacks that elrcn.preprocess builds",
+        )
+    if min(shape) < 1:
+        raise ElrcnError(f"There is nothing to learn from in an array of shape {shape}.")
+    if size is not None and shape[3:] != (size, size):
+        raise ElrcnError(
+            f"The clips are {shape[4]} x {shape[3]} px but the network takes {size} x {size}.",
+            fix="give PreprocessConfig.size and VGGConfig.size the same value",
+        )
+    return shape
+
+
+def content_hash(X) -> str:
+    """SHA-256 (hex, 16 digits) of the values of the clips `X`, read one by one."""
+    digest = hashlib.sha256(repr(tuple(X.shape)).encode())
+    for i in range(len(X)):
+        digest.update(np.ascontiguousarray(X[i], np.float32))
+    return digest.hexdigest()[:16]

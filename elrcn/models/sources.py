@@ -1,0 +1,88 @@
+"""Where batches come from: held on the device when they fit, else streamed clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+#: Encoded frames above this size are streamed to a CPU or MPS device rather than held.
+RESIDENT_BYTES = 1 << 30
+
+
+class TensorSource:
+    """Samples held on the device, shape (n, ...). Images are stored channels last."""
+
+    def __init__(self, tensor: torch.Tensor, images: bool = False):
+        self.tensor, self.images = tensor, images
+
+    def __len__(self):
+        return len(self.tensor)
+
+    def batches(self, batches: list[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the samples of each index array."""
+        for index in batches:
+            index = torch.from_numpy(np.ascontiguousarray(index)).to(self.tensor.device)
+            batch = self.tensor.index_select(0, index)
+            yield batch.permute(0, 3, 1, 2) if self.images else batch
+
+
+class StreamedFrames:
+    """Frames encoded when needed, one batch ahead of the network, never all in memory."""
+
+    images = True
+
+    def __init__(self, X, encoder, device: torch.device):
+        self.X, self.encoder, self.device = X, encoder, device
+        self.frames = X.shape[1]
+
+    def __len__(self):
+        return len(self.X) * self.frames
+
+    def _load(self, index: np.ndarray) -> torch.Tensor:
+        frames = []
+        for clip, frame in zip(*np.divmod(index, self.frames), strict=True):
+            frames.append(self.encoder.encode(self.X[int(clip)][frame : frame + 1]))
+        batch = torch.from_numpy(np.concatenate(frames))
+        return batch.pin_memory() if self.device.type == "cuda" else batch
+
+    def batches(self, batches: list[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the frames of each index array; the next batch loads meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            pending = [pool.submit(self._load, index) for index in batches[:2]]
+            for i in range(len(batches)):
+                batch = pending.pop(0).result().to(self.device, non_blocking=True)
+                if i + 2 < len(batches):
+                    pending.append(pool.submit(self._load, batches[i + 2]))
+                yield batch.permute(0, 3, 1, 2)
+
+
+def frame_source(X, encoder, device: torch.device, limit: int | None = None):
+    """Frames of the clips `X` (clips, frames, 5, H, W) as one long list of samples.
+
+    Parameters
+    ----------
+    X : array or lazy array
+        Clips; sample ``i * frames + t`` is frame ``t`` of clip ``i``.
+    encoder : InputEncoder
+        Fitted encoder of the stream.
+    device : torch.device
+        Where the batches are needed.
+    limit : int, optional
+        Bytes that may be held on the device; default a quarter of the free memory on CUDA,
+        else `RESIDENT_BYTES`.
+    """
+    clips, frames, _, height, width = X.shape
+    shape = (clips * frames, height, width, len(encoder.channels))
+    if limit is None:
+        limit = RESIDENT_BYTES
+        if device.type == "cuda":
+            limit = torch.cuda.mem_get_info(device)[0] // 4
+    if 4 * int(np.prod(shape, dtype=np.int64)) > limit:
+        return StreamedFrames(X, encoder, device)
+    held = torch.empty(shape, dtype=torch.float32, device=device)
+    for i in range(clips):
+        held[i * frames : (i + 1) * frames] = torch.from_numpy(encoder.encode(X[i]))
+    return TensorSource(held, images=True)

@@ -1,0 +1,190 @@
+"""The one training loop: Adam with Keras' decay, early stopping on the training loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from elrcn.config import TrainConfig
+from elrcn.errors import ElrcnError
+from elrcn.models.device import memory_format
+
+
+@dataclass
+class History:
+    """What a training did: mean loss of each epoch, updates made in all, where it stopped."""
+
+    losses: list[float] = field(default_factory=list)
+    updates: int = 0
+    stopped_early: bool = False
+
+    def to_dict(self) -> dict:
+        """Plain values for a JSON card."""
+        return asdict(self)
+
+
+class KerasAdam:
+    """torch's fused Adam under Keras' schedule lr_t = lr / (1 + decay t), t = updates so far.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What is trained.
+    config : TrainConfig
+        Rate and decay; betas 0.9 and 0.999, epsilon 1e-8 as in the authors' code.
+    updates_before : int
+        Updates an optimizer shared with earlier models has counted already (quirk
+        `shared_optimizer`): the schedule and the bias correction continue from there, while the
+        moments of these new weights start at zero, as in Keras.
+
+    Notes
+    -----
+    Keras adds epsilon before the bias correction of the second moment, torch after it.
+    """
+
+    def __init__(self, module: nn.Module, config: TrainConfig, updates_before: int = 0):
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        fused = parameters[0].device.type in ("cpu", "cuda", "mps")
+        self.adam = torch.optim.Adam(parameters, lr=config.lr, eps=1e-8, fused=fused)
+        self.config, self.updates = config, int(updates_before)
+        if self.updates:
+            for p in parameters:
+                self.adam.state[p] = {
+                    "step": torch.tensor(float(self.updates), device=p.device),
+                    "exp_avg": torch.zeros_like(p, memory_format=torch.preserve_format),
+                    "exp_avg_sq": torch.zeros_like(p, memory_format=torch.preserve_format),
+                }
+
+    def step(self) -> None:
+        """One update; the gradients are dropped."""
+        rate = self.config.lr / (1 + self.config.decay * self.updates)
+        self.adam.param_groups[0]["lr"] = rate
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+        self.updates += 1
+
+
+def half_precision(device: torch.device) -> bool:
+    """Whether bf16 autocast pays: on CUDA with bf16 units. It was measured not to on CPUs."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def autocast(device: torch.device):
+    """Autocast context for `device`, doing nothing where it does not pay."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device))
+
+
+def train(
+    module: nn.Module,
+    source,
+    targets: np.ndarray,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    seed: int,
+    scores: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    updates_before: int = 0,
+    progress: bool = False,
+    label: str = "training",
+) -> History:
+    """Train `module` in place by cross-entropy on `source`.
+
+    To be called inside `elrcn.models.device.session`, which fixes dropout and threads.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Gives logits (n, classes).
+    source : TensorSource or StreamedFrames
+        Samples.
+    targets : ndarray of int, shape (samples,)
+        Class index of every sample.
+    config : TrainConfig
+        Rate, decay, batch size, epochs, patience (Section III-D).
+    device : torch.device
+        Where to train.
+    seed : int
+        Of the order of samples.
+    scores : callable, optional
+        Turns logits into the scores whose softmax are the probabilities.
+    updates_before : int
+        See `KerasAdam`.
+    progress : bool
+        Show a bar over the epochs.
+    label : str
+        Name of the bar and of the training in errors.
+
+    Returns
+    -------
+    History
+        Losses, and updates counted by the optimizer.
+
+    Raises
+    ------
+    ElrcnError
+        If the loss stops being finite.
+    """
+    module.to(device, memory_format=memory_format(device) if source.images else None)
+    module.train(True)
+    adam = KerasAdam(module, config, updates_before)
+    labels = torch.as_tensor(np.asarray(targets, np.int64), device=device)
+    order, size = np.random.default_rng(seed), max(1, config.batch_size)
+    history, best, waited = History(), np.inf, 0
+    bar = tqdm(range(config.max_epochs), desc=label, unit="epoch", disable=not progress)
+    for _ in bar:
+        index = order.permutation(len(source))
+        batches = [index[i : i + size] for i in range(0, len(index), size)]
+        shuffled = labels[torch.from_numpy(index).to(device)].split(size)
+        # Losses are added up on the device: reading one back would wait for it at every step.
+        total = torch.zeros((), device=device)
+        for batch, truth in zip(source.batches(batches), shuffled, strict=True):
+            with autocast(device):
+                logits = module(batch)
+            logits = logits.float()
+            loss = F.cross_entropy(scores(logits) if scores else logits, truth)
+            loss.backward()
+            adam.step()
+            total += loss.detach() * len(truth)
+        mean = float(total) / len(source)
+        history.losses.append(mean)
+        history.updates = adam.updates
+        bar.set_postfix(loss=f"{mean:.4f}")
+        if not np.isfinite(mean):
+            raise ElrcnError(
+                f"The {label} diverged: its loss is {mean} in epoch {len(history.losses)}.",
+                fix="lower TrainConfig.lr",
+            )
+        if mean < best - config.min_delta:
+            best, waited = mean, 0
+        else:
+            waited += 1
+            if waited > config.patience:
+                history.stopped_early = True
+                break
+    bar.close()
+    module.train(False)
+    return history
+
+
+@torch.no_grad()
+def outputs(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    source,
+    *,
+    device: torch.device,
+    batch_size: int = 128,
+) -> np.ndarray:
+    """Apply `function` to all samples of `source` in order; float32, shape (samples, ...)."""
+    index = np.arange(len(source))
+    batches = [index[i : i + batch_size] for i in range(0, len(index), batch_size)]
+    parts = []
+    for batch in source.batches(batches):
+        with autocast(device):
+            parts.append(function(batch).float())
+    return torch.cat(parts).cpu().numpy()

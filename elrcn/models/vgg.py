@@ -1,0 +1,123 @@
+"""VGG networks of any width and input size; VGG-16 exactly at full size."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from elrcn.config import VGGConfig
+from elrcn.errors import ElrcnError
+
+LAYERS = ("fc6", "fc7")
+
+
+class VGG(nn.Module):
+    """A VGG network (Simonyan and Zisserman 2015, arXiv 1409.1556; Section III-B of the paper).
+
+    Blocks of 3 x 3 convolutions with ReLU, each ended by 2 x 2 max pooling, then fc6 and fc7 with
+    ReLU and dropout, then fc8. With the default configuration, 3 channels and 1000 classes this
+    is VGG-16: 13 convolutions, 3 fully connected layers, 138,357,544 parameters. Parameters are
+    named as VGG-Face names them (``conv1_1.weight`` ... ``fc8.bias``).
+
+    Parameters
+    ----------
+    config : VGGConfig
+        Input size, convolutions per block, widths, hidden units, dropout.
+    channels : int
+        Input channels: 3 for one stream, 5 for the stack of ELRCN-SE.
+    classes : int
+        Outputs of fc8, as logits.
+    init : {"glorot", "torch", "skip"}
+        Glorot uniform with zero biases, as the authors' Keras code; torch's own; or none, when
+        weights are loaded or drawn later.
+
+    Raises
+    ------
+    ElrcnError
+        If the input is too small for the number of poolings, or the configuration is empty.
+    """
+
+    def __init__(
+        self, config: VGGConfig, channels: int = 3, classes: int = 1000, init: str = "glorot"
+    ):
+        super().__init__()
+        if not config.convs or len(config.convs) != len(config.widths):
+            raise ElrcnError(
+                f"A VGG needs one width a block: convs {config.convs}, widths {config.widths}."
+            )
+        side = config.size // 2 ** len(config.convs)
+        if side < 1:
+            raise ElrcnError(
+                f"An image of {config.size} px is too small for {len(config.convs)} poolings.",
+                fix="raise VGGConfig.size or use fewer blocks",
+            )
+        self.config, self.channels, self.classes = config, int(channels), int(classes)
+        self.blocks: list[list[str]] = []
+        width_in = self.channels
+        for block, (convs, width) in enumerate(zip(config.convs, config.widths, strict=True), 1):
+            names = [f"conv{block}_{i}" for i in range(1, convs + 1)]
+            for name in names:
+                layer = nn.utils.skip_init(nn.Conv2d, width_in, width, 3, padding=1)
+                self.add_module(name, layer)
+                width_in = width
+            self.blocks.append(names)
+        self.fc6 = nn.utils.skip_init(nn.Linear, width_in * side * side, config.fc)
+        self.fc7 = nn.utils.skip_init(nn.Linear, config.fc, config.fc)
+        self.fc8 = nn.utils.skip_init(nn.Linear, config.fc, self.classes)
+        if init != "skip":
+            self.reset_parameters(init)
+
+    def reset_parameters(self, init: str = "glorot") -> None:
+        """Draw all weights anew from torch's current generator."""
+        if init not in ("glorot", "torch"):
+            raise ElrcnError(f"There is no initialisation called {init!r}.", fix="glorot or torch")
+        for layer in self.layers():
+            if init == "torch":
+                layer.reset_parameters()
+            else:
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def layers(self) -> list[nn.Module]:
+        """List the layers with weights, input to output."""
+        names = [name for block in self.blocks for name in block]
+        return [self.get_submodule(name) for name in [*names, "fc6", "fc7", "fc8"]]
+
+    @property
+    def last_conv(self) -> nn.Module:
+        """The last convolution: where Grad-CAM looks (Section V)."""
+        return self.get_submodule(self.blocks[-1][-1])
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Feature maps after the last pooling, from images of shape (n, channels, size, size)."""
+        for names in self.blocks:
+            for name in names[:-1]:
+                x = F.relu(self.get_submodule(name)(x), inplace=True)
+            # Max pooling and ReLU commute; pooling first leaves a quarter of the ReLUs.
+            x = F.relu(F.max_pool2d(self.get_submodule(names[-1])(x), 2), inplace=True)
+        return x
+
+    def features(self, x: torch.Tensor, layer: str = "fc7") -> torch.Tensor:
+        """Give the output of `layer` after its ReLU and before its dropout, shape (n, fc).
+
+        fc7 is the "last FC" of the paper's Figure 7, fc6 the "second last".
+        """
+        if layer not in LAYERS:
+            raise ElrcnError(f"There is no feature layer {layer!r}.", fix="choose fc6 or fc7")
+        x = F.relu(self.fc6(torch.flatten(self.maps(x), 1)))
+        if layer == "fc6":
+            return x
+        return F.relu(self.fc7(F.dropout(x, self.config.dropout, self.training)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Class logits, shape (n, classes)."""
+        x = F.dropout(self.features(x), self.config.dropout, self.training)
+        return self.fc8(x)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the trainable values of `module`."""
+    return sum(math.prod(p.shape) for p in module.parameters())

@@ -1,0 +1,76 @@
+"""Weights in safetensors files: hashing, loading all but the last layer."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from elrcn.errors import ElrcnError
+from elrcn.models.vgg import VGG
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 (hex, 16 digits) of a file's bytes."""
+    path = Path(path)
+    if not path.is_file():
+        raise ElrcnError("There is no weights file here.", where=path)
+    stat = path.stat()
+    return _file_hash(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: str, size: int, modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def load_weights(module: VGG, path: str | Path) -> None:
+    """Copy the weights of a safetensors file into `module`, all but those of the last layer.
+
+    Parameters
+    ----------
+    module : VGG
+        Network whose other layers have the shapes of the file.
+    path : path
+        Written by `elrcn.models.pretrain` or by the VGG-Face converter.
+
+    Raises
+    ------
+    ElrcnError
+        If the file is missing or unreadable, lacks a layer or has other shapes.
+    """
+    if not Path(path).is_file():
+        raise ElrcnError("There is no weights file here.", where=path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ElrcnError(f"This weights file cannot be read ({error}).", where=path) from None
+    copy_weights(module, tensors, path)
+
+
+def copy_weights(module: VGG, tensors: dict[str, torch.Tensor], where=None) -> None:
+    """Copy `tensors` into `module`, all but fc8, after checking every name and shape."""
+    own = {k: v for k, v in module.state_dict().items() if not k.startswith("fc8.")}
+    missing = [k for k in own if k not in tensors]
+    if missing:
+        raise ElrcnError(
+            f"The weights lack {len(missing)} of {len(own)} tensors, first {missing[0]}.",
+            where=where,
+            fix="use weights of the whole network (not a 'notop' file) with the same VGGConfig",
+        )
+    for name, value in own.items():
+        if tensors[name].shape != value.shape:
+            raise ElrcnError(
+                f"{name} has the shape {tuple(tensors[name].shape)} in the weights but "
+                f"{tuple(value.shape)} in the network.",
+                where=where,
+                fix="give both the same VGGConfig; pretrained weights need 3 input channels",
+            )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(tensors[name])

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from elrcn.config import TrainConfig
+from elrcn.errors import ElrcnError
+from elrcn.models.device import resolve_device, session
+from elrcn.models.inputs import InputEncoder
+from elrcn.models.sources import StreamedFrames, TensorSource, frame_source
+from elrcn.models.train import KerasAdam, outputs, train
+
+CPU = torch.device("cpu")
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("before", [0, 40])
+def test_adam_with_keras_decay_by_hand(before):
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(5, 3))
+    layer = Layer()
+    config = TrainConfig(lr=0.01, decay=0.1)
+    adam = KerasAdam(layer, config, before)
+    w, m, v = np.array([1.0, -2.0, 0.5]), 0, 0
+    for t, g in enumerate(gradients, before):
+        layer.w.grad = torch.from_numpy(g.copy())
+        adam.step()
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        rate = 0.01 / (1 + 0.1 * t)
+        m_hat, v_hat = m / (1 - 0.9 ** (t + 1)), v / (1 - 0.999 ** (t + 1))
+        w = w - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+    np.testing.assert_allclose(layer.w.detach().numpy(), w, rtol=1e-6)
+    assert adam.updates == before + 5
+
+
+def toy(n=64):
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
+    return TensorSource(x), (x[:, 0] > 0).long().numpy()
+
+
+def fit(config, seed=0, **options):
+    source, y = toy()
+    with session(CPU, seed, 1):
+        module = nn.Linear(4, 2)
+        return module, train(module, source, y, config, device=CPU, seed=seed, **options)
+
+
+def test_loss_falls_and_updates_are_counted():
+    _, history = fit(TrainConfig(lr=0.05, batch_size=10, max_epochs=6), updates_before=3)
+    assert history.losses[-1] < history.losses[0]
+    assert history.updates == 3 + 6 * 7
+
+
+def test_patience_zero_stops_at_the_first_epoch_without_improvement():
+    _, history = fit(TrainConfig(lr=0.05, max_epochs=50, min_delta=10.0))
+    assert len(history.losses) == 2 and history.stopped_early
+    _, history = fit(TrainConfig(lr=0.05, max_epochs=50, min_delta=10.0, patience=3))
+    assert len(history.losses) == 5
+
+
+def test_seed_decides_all_and_process_state_survives():
+    torch.manual_seed(7)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    (a, _), (b, _), (c, _) = (fit(TrainConfig(lr=0.05, max_epochs=3), s) for s in (1, 1, 2))
+    assert torch.equal(a.weight, b.weight) and not torch.equal(a.weight, c.weight)
+    assert torch.equal(state, torch.get_rng_state()) and threads == torch.get_num_threads()
+
+
+def test_divergence_is_told():
+    source, y = toy()
+    source.tensor[5, 2] = torch.nan
+    with pytest.raises(ElrcnError, match="diverged"), session(CPU, 0, 1):
+        train(nn.Linear(4, 2), source, y, TrainConfig(), device=CPU, seed=0)
+
+
+def test_streamed_and_held_frames_are_the_same(blobs):
+    (X, _), _ = blobs
+    encoder = InputEncoder("flow", "standard").fit(X)
+    held = frame_source(X, encoder, CPU)
+    streamed = frame_source(X, encoder, CPU, limit=0)
+    assert isinstance(streamed, StreamedFrames) and isinstance(held, TensorSource)
+    assert len(held) == len(streamed) == X.shape[0] * X.shape[1]
+    order = np.random.default_rng(0).permutation(len(held))
+    batches = [order[i : i + 32] for i in range(0, len(order), 32)]
+    pairs = zip(held.batches(batches), streamed.batches(batches), strict=True)
+    for (a, b), index in zip(pairs, batches, strict=True):
+        assert a.shape == (len(index), 3, 16, 16) and torch.equal(a, b)
+    assert outputs(lambda x: x.sum((1, 2, 3)), streamed, device=CPU).shape == (len(held),)
+
+
+def test_devices():
+    assert resolve_device("cpu").type == "cpu"
+    assert resolve_device("auto").type in ("cpu", "cuda", "mps")
+    for name in ("tpu", "cpu:1", "cuda:x", ""):
+        with pytest.raises(ElrcnError, match="no device"):
+            resolve_device(name)
+    if not torch.cuda.is_available():
+        with pytest.raises(ElrcnError, match="not available"):
+            resolve_device("cuda")
