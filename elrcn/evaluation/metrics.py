@@ -1,0 +1,188 @@
+"""The scores of the paper, each under its own name, as pure functions of a confusion matrix.
+
+A confusion matrix here counts clips, rows = true class, columns = predicted class, and every
+function takes a stack of them, shape (..., C, C), and returns an array of shape (...).
+
+Classes without clips
+    *WAR* and *micro-F1* pool clips and need no rule. *UAR* averages over the classes that occur in
+    the truth. *UF1* averages over the classes that occur in the truth or among the predictions (a
+    class predicted but never true has F1 0). Both are scikit-learn's defaults
+    (``balanced_accuracy_score``, ``f1_score(average="macro")``). *The authors' F1* averages over
+    all C classes, as their code does, so there an absent class counts as 0. With no clip at all
+    every score is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from elrcn.errors import ElrcnError
+
+#: Added to each denominator of precision and recall by the authors' evaluation code.
+AUTHORS_EPSILON = 1e-5
+
+
+def confusion_matrix(y_true, y_pred, classes) -> np.ndarray:
+    """Count clips by true class (rows) and predicted class (columns), in the order of `classes`.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like, shape (clips,)
+        Class of each clip, paired by position.
+    classes : sequence
+        All classes, in the order wanted.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (C, C)
+
+    Raises
+    ------
+    ElrcnError
+        If the lengths differ or a label is not among `classes`.
+    """
+    y_true, y_pred, classes = list(y_true), list(y_pred), list(classes)
+    if len(y_true) != len(y_pred):
+        raise ElrcnError(f"{len(y_true)} true labels stand against {len(y_pred)} predictions.")
+    number = {c: i for i, c in enumerate(classes)}
+    unknown = {str(v) for v in (*y_true, *y_pred) if v not in number}
+    if unknown:
+        raise ElrcnError(
+            f"Labels outside the classes: {', '.join(sorted(unknown))}.",
+            fix=f"the classes given are {', '.join(map(str, classes))}",
+        )
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(matrix, ([number[v] for v in y_true], [number[v] for v in y_pred]), 1)
+    return matrix
+
+
+def _parts(confusion):
+    confusion = np.asarray(confusion, dtype=np.float64)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return hits, confusion.sum(axis=-1), confusion.sum(axis=-2)
+
+
+def _ratio(above, below):
+    above, below = np.broadcast_arrays(above, below)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _mean_where(values, kept):
+    return _ratio(np.where(kept, values, 0.0).sum(axis=-1), kept.sum(axis=-1))
+
+
+def war(confusion) -> np.ndarray:
+    """Weighted average recall, which is the accuracy: the share of clips that are right."""
+    hits, true, _ = _parts(confusion)
+    return _ratio(hits.sum(axis=-1), true.sum(axis=-1))
+
+
+def uar(confusion) -> np.ndarray:
+    """Unweighted average recall: mean over the true classes of the share that is right."""
+    hits, true, _ = _parts(confusion)
+    return _mean_where(_ratio(hits, true), true > 0)
+
+
+def uf1(confusion) -> np.ndarray:
+    """Unweighted (macro) F1: mean over classes of 2 TP / (2 TP + FP + FN)."""
+    hits, true, predicted = _parts(confusion)
+    return _mean_where(_ratio(2 * hits, true + predicted), true + predicted > 0)
+
+
+def micro_f1(confusion) -> np.ndarray:
+    """F1 of the pooled counts 2 TP / (2 TP + FP + FN); equals WAR for single-label data."""
+    hits, true, predicted = _parts(confusion)
+    return _ratio(2 * hits.sum(axis=-1), (true + predicted).sum(axis=-1))
+
+
+def macro_precision_recall(confusion, epsilon: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall averaged over all C classes; 0/0 counts as 0.
+
+    Parameters
+    ----------
+    confusion : array-like, shape (..., C, C)
+    epsilon : float
+        Added to every per-class denominator.
+    """
+    hits, true, predicted = _parts(confusion)
+    precision = np.nan_to_num(_ratio(hits, predicted + epsilon)).mean(axis=-1)
+    recall = np.nan_to_num(_ratio(hits, true + epsilon)).mean(axis=-1)
+    return precision, recall
+
+
+def authors_f1(confusion) -> np.ndarray:
+    """Compute the authors' own F1: harmonic mean of macro precision and macro recall.
+
+    Precision and recall of each class have 1e-5 added to their denominators; both are averaged
+    over all C classes of the pooled confusion matrix. 0 when both averages are 0. It is neither
+    micro-F1 (which the paper's text names) nor UF1.
+    """
+    _, true, _ = _parts(confusion)
+    precision, recall = macro_precision_recall(confusion, AUTHORS_EPSILON)
+    f1 = np.nan_to_num(_ratio(2 * precision * recall, precision + recall))
+    return np.where(true.sum(axis=-1) > 0, f1, np.nan)
+
+
+#: Every score by the name that tables and rows use.
+METRICS = {
+    "authors_f1": authors_f1,
+    "uf1": uf1,
+    "micro_f1": micro_f1,
+    "uar": uar,
+    "war": war,
+}
+
+
+def get_metric(metric):
+    """Return `metric` if callable, else the function of that name in `METRICS`.
+
+    Raises
+    ------
+    ElrcnError
+        If there is none of that name.
+    """
+    if callable(metric):
+        return metric
+    try:
+        return METRICS[metric]
+    except KeyError:
+        raise ElrcnError(
+            f"There is no score called {metric!r}.", fix=f"choose one of: {', '.join(METRICS)}"
+        ) from None
+
+
+def scores(y_true, y_pred, classes) -> dict[str, float]:
+    """All scores of one set of predictions: the keys of `METRICS`, and ``n`` (clips).
+
+    See Also
+    --------
+    confusion_matrix : the arguments and the errors raised.
+    """
+    matrix = confusion_matrix(y_true, y_pred, classes)
+    return {name: float(score(matrix)) for name, score in METRICS.items()} | {
+        "n": int(matrix.sum())
+    }
+
+
+def row_classes(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Classes of a table of prediction rows, read from its columns ``p_<class>``."""
+    return tuple(c[2:] for c in rows.columns if c.startswith("p_"))
+
+
+def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
+    """Scores of all prediction rows taken together (Tables I and II)."""
+    return scores(rows["true"], rows["predicted"], classes or row_classes(rows))
+
+
+def fold_scores(rows: pd.DataFrame, classes=None, by: str = "fold") -> pd.DataFrame:
+    """Scores of each fold (or each value of column `by`), indexed by it, in order of occurrence."""
+    classes = classes or row_classes(rows)
+    parts = rows.groupby(by, sort=False)
+    return pd.DataFrame.from_dict({name: pooled(part, classes) for name, part in parts}, "index")
+
+
+def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
+    """Mean over folds of each fold's scores (Table III: the two directions of HDE)."""
+    table = fold_scores(rows, classes)
+    return {name: float(table[name].mean()) for name in METRICS} | {"n": int(table["n"].sum())}

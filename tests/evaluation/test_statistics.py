@@ -1,0 +1,136 @@
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from elrcn.errors import ElrcnError
+from elrcn.evaluation import statistics as s
+from elrcn.evaluation.metrics import METRICS, fold_mean, pooled, scores
+
+CLASSES = ["a", "b", "c"]
+
+
+def random_rows(seed, subjects=6, clips=5, skill=0.6):
+    g = np.random.default_rng(seed)
+    true = np.random.default_rng(99).choice(CLASSES, subjects * clips)
+    right = g.random(len(true)) < skill
+    predicted = np.where(right, true, g.choice(CLASSES, len(true)))
+    names = [f"s{i // clips}" for i in range(len(true))]
+    rows = pd.DataFrame(
+        {
+            "run": "r",
+            "fold": ["one" if n < "s3" else "two" for n in names],
+            "clip_id": [f"c{i}" for i in range(len(true))],
+            "subject": names,
+            "true": true,
+            "predicted": predicted,
+        }
+    )
+    return rows.assign(p_a=0.0, p_b=0.0, p_c=0.0)
+
+
+def test_subject_matrices_add_up_to_the_pooled_one():
+    rows = random_rows(0)
+    names, matrices = s.subject_confusions(rows)
+    assert list(names) == [f"s{i}" for i in range(6)] and matrices.shape == (6, 3, 3)
+    for name, score in METRICS.items():
+        assert score(matrices.sum(0)) == pytest.approx(pooled(rows)[name])
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_bootstrap_equals_resampling_the_rows_one_by_one(name):
+    rows = random_rows(1)
+    values = s.bootstrap_scores(rows, name, n=20, seed=5)
+    draws = np.random.default_rng(5).multinomial(6, np.full(6, 1 / 6), size=20)
+    parts = [rows[rows["subject"] == f"s{i}"] for i in range(6)]
+    for value, counts in zip(values, draws, strict=True):
+        sample = pd.concat([p for p, c in zip(parts, counts, strict=True) for _ in range(c)])
+        assert value == pytest.approx(scores(sample["true"], sample["predicted"], CLASSES)[name])
+
+
+def test_interval_contains_the_score_and_widens_with_its_level():
+    rows = random_rows(2, subjects=20)
+    low, high = s.bootstrap_interval(rows, "war")
+    assert low < pooled(rows)["war"] < high
+    assert (low, high) == s.bootstrap_interval(rows, "war")
+    narrow = s.bootstrap_interval(rows, "war", level=0.5)
+    assert low < narrow[0] < narrow[1] < high
+    with pytest.raises(ElrcnError):
+        s.bootstrap_interval(rows, "war", level=95)
+    with pytest.raises(ElrcnError):
+        s.bootstrap_interval(rows.iloc[:0], "war")
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says():
+    truth, hits = 0.6 + 0.4 / 3, 0
+    for seed in range(120):
+        low, high = s.bootstrap_interval(random_rows(seed, subjects=25), "war", n=400)
+        hits += low <= truth <= high
+    assert 0.85 <= hits / 120 <= 1
+
+
+def test_interval_of_a_mean_over_folds():
+    rows = random_rows(3)
+    low, high = s.bootstrap_interval(rows, "uar", per_fold=True)
+    assert low < fold_mean(rows)["uar"] < high
+
+
+def test_mcnemar_by_hand():
+    a, b = random_rows(4), random_rows(4)
+    a["predicted"], b["predicted"] = a["true"], a["true"]
+    a.loc[0, "predicted"] = b.loc[1, "predicted"] = b.loc[2, "predicted"] = "none"
+    b.loc[3, "predicted"] = b.loc[4, "predicted"] = "none"
+    result = s.mcnemar(a, b)
+    assert result.n == 5 and result.p_value == pytest.approx(2 * (1 + 5) / 32)
+    assert result.p_value == pytest.approx(binomtest(1, 5).pvalue)
+    assert result.difference == pytest.approx(3 / 30)
+    assert s.mcnemar(a, a).p_value == 1
+
+
+def test_rows_are_joined_by_clip_not_by_position():
+    a, b = random_rows(5), random_rows(6)
+    shuffled = b.sample(frac=1, random_state=0)
+    assert s.mcnemar(a, b) == s.mcnemar(a, shuffled)
+    assert s.permutation_test(a, b, "uar") == s.permutation_test(a, shuffled, "uar")
+    with pytest.raises(ElrcnError, match="same clips"):
+        s.mcnemar(a, b.iloc[1:])
+    with pytest.raises(ElrcnError, match="two rows"):
+        s.mcnemar(a, pd.concat([b, b]))
+
+
+@pytest.mark.parametrize("per_fold", [False, True])
+def test_permutation_over_all_swaps_equals_the_slow_way(per_fold):
+    a, b = random_rows(7, skill=0.9), random_rows(8, skill=0.3)
+    result = s.permutation_test(a, b, "uar", per_fold=per_fold)
+
+    def difference(x, y):
+        summary = fold_mean if per_fold else pooled
+        return summary(x, CLASSES)["uar"] - summary(y, CLASSES)["uar"]
+
+    observed, count = difference(a, b), 0
+    for swap in product((0, 1), repeat=6):
+        swapped = a["subject"].map(dict(zip([f"s{i}" for i in range(6)], swap, strict=True))) == 1
+        x, y = a.copy(), b.copy()
+        x.loc[swapped, "predicted"] = b.loc[swapped, "predicted"]
+        y.loc[swapped, "predicted"] = a.loc[swapped, "predicted"]
+        count += abs(difference(x, y)) >= abs(observed) - 1e-12
+    assert result.n == 6
+    assert result.difference == pytest.approx(observed)
+    assert result.p_value == pytest.approx(count / 64)
+
+
+def test_permutation_with_many_subjects():
+    a, b = random_rows(9, subjects=30, skill=0.9), random_rows(10, subjects=30, skill=0.2)
+    assert s.permutation_test(a, b, "war", n=2000).p_value < 0.01
+    same = s.permutation_test(a, a, "war", n=500)
+    assert same.p_value == 1 and same.difference == 0
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(
+        s.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02], rtol=1e-12
+    )
+    np.testing.assert_allclose(s.holm([0.5, 0.9]), [1.0, 1.0])
+    assert len(s.holm([])) == 0

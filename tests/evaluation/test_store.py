@@ -1,0 +1,136 @@
+import os
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.evaluation import foldfile
+from elrcn.evaluation.store import RunStore
+
+CARD = {"experiment": "table1", "config": "abc", "seed": 3}
+
+
+def rows_of(*clips, value=0.1):
+    return pd.DataFrame(
+        {
+            "clip_id": clips,
+            "subject": [c.split("/")[0] for c in clips],
+            "true": "a",
+            "predicted": "b",
+            "p_a": value,
+            "p_b": 1 - value,
+        }
+    )
+
+
+def test_numbers_and_text_survive_the_disk(tmp_path):
+    store = RunStore(tmp_path / "run", CARD)
+    values = np.random.default_rng(0).random(50)
+    values[:3] = [1e-300, 1 / 3, np.float32(0.1)]
+    rows = rows_of(*(f"01/clip{i}" for i in range(50)))
+    rows["p_a"], rows["subject"] = values, "007"
+    store.write_fold("CASME2/01", rows)
+    back = RunStore(tmp_path / "run").rows()
+    assert list(back.columns) == [
+        "run", "fold", "clip_id", "subject", "true", "predicted", "p_a", "p_b",
+    ]  # fmt: skip
+    assert (back["p_a"].to_numpy() == values).all()
+    assert (back["subject"] == "007").all() and (back["run"] == "table1").all()
+    assert (back["fold"] == "CASME2/01").all()
+
+
+def test_rows_come_in_the_planned_order_whatever_was_written_first(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    store.plan(["z", "a", "m"])
+    for name in ("m", "z"):
+        store.write_fold(name, rows_of(f"{name}/1"))
+    assert store.folds_done() == ["z", "m"]
+    with pytest.raises(ElrcnError, match="not finished: 1 folds"):
+        store.rows()
+    assert list(store.rows(partial=True)["fold"]) == ["z", "m"]
+    store.write_fold("a", rows_of("a/1"))
+    assert list(store.rows()["fold"]) == ["z", "a", "m"]
+
+
+def test_another_card_or_another_plan_is_refused(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    store.plan(["a", "b"])
+    assert RunStore(tmp_path, dict(reversed(CARD.items()))).card == CARD
+    assert RunStore(tmp_path).run == "table1"
+    with pytest.raises(ElrcnError, match="seed: 3 there, 4 now"):
+        RunStore(tmp_path, CARD | {"seed": 4})
+    with pytest.raises(ElrcnError, match="other folds"):
+        store.plan(["a"])
+    with pytest.raises(ElrcnError, match="no run"):
+        RunStore(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "edit", "empty", "line", "binary"])
+def test_a_damaged_fold_counts_as_missing(tmp_path, damage):
+    store = RunStore(tmp_path, CARD)
+    store.plan(["a", "b"])
+    store.write_fold("a", rows_of("a/1", "a/2"))
+    store.write_fold("b", rows_of("b/1"))
+    path = next((tmp_path / "folds").glob("a-*.csv"))
+    data = path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    path.write_bytes(
+        {
+            "cut": data[: len(data) // 2],
+            "edit": data.replace(b"0.1", b"0.2", 1),
+            "empty": b"",
+            "line": b"".join(lines[:1] + lines[2:]),
+            "binary": b"\xff\xfe\x00" * 40,
+        }[damage]
+    )
+    assert store.read_fold("a") is None
+    assert store.folds_done() == ["b"]
+    with pytest.raises(ElrcnError, match="first: a"):
+        store.rows()
+    store.write_fold("a", rows_of("a/1", "a/2"))
+    assert len(store.rows()) == 3
+
+
+def test_leftovers_are_ignored_and_old_ones_swept(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    store.write_fold("a", rows_of("a/1"))
+    new, old = (tmp_path / "folds" / f".b.csv.{n}.tmp" for n in ("new", "old"))
+    for path in (new, old):
+        path.write_text("run,fold")
+    os.utime(old, (time.time() - 3600,) * 2)
+    assert RunStore(tmp_path, CARD).folds_done() == ["a"]
+    assert new.exists() and not old.exists()
+
+
+def test_names_that_look_alike_do_not_share_a_file(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    names = ["CASME2/01", "CASME2_01", "CASME2 01", "\u00e4", "../x"]
+    for name in names:
+        store.write_fold(name, rows_of(f"{name}!"))
+    assert sorted(store.folds_done()) == sorted(names)
+    assert {p.parent for p in tmp_path.rglob("*.csv")} == {tmp_path / "folds"}
+
+
+def test_a_full_disk_is_said_in_one_message_and_leaves_nothing(tmp_path, monkeypatch):
+    store = RunStore(tmp_path, CARD)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(foldfile.os, "fsync", full)
+    with pytest.raises(ElrcnError, match="No space left"):
+        store.write_fold("a", rows_of("a/1"))
+    assert not list((tmp_path / "folds").iterdir())
+
+
+def test_timing_is_beside_the_rows(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    assert store.timing().empty
+    store.add_timing("CASME2/01", fit_s=1.25, predict_s=0.5)
+    store.add_timing("CASME2/02", fit_s=2, predict_s=0.5)
+    store.add_timing("CASME2/01", fit_s=1.5, predict_s=0.5)
+    timing = store.timing().set_index("fold")
+    assert len(timing) == 2 and timing.loc["CASME2/01", "fit_s"] == 1.5
