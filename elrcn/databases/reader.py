@@ -1,0 +1,260 @@
+"""Labels and frame folders to a manifest: what both databases' readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from elrcn.databases.frames import ClipScan, scan_clips
+from elrcn.databases.labels import Label, Naming
+from elrcn.databases.sheets import LABEL_COLUMNS, SheetTable, require, tables, text
+from elrcn.databases.trees import ClipFolder, FrameListing, list_clips, list_frames
+from elrcn.errors import ElrcnError
+from elrcn.facs import objective_class, parse
+from elrcn.manifest import COLUMNS, Finding, Manifest
+
+FPS = 200.0
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A database as read: the manifest and everything a report wants to know.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    findings : list of Finding
+    labels : list of Label
+        Every clip of the sheet, usable or not.
+    revision : str
+        Which label sheet this is, in words.
+    sheets : tuple of str
+        File names of the sheets used.
+    tree : str
+        Folder of the frames, relative to the root.
+    without_frames, without_row : tuple of str
+        Clips that only the sheet names; clip folders that only the tree holds.
+    sizes : dict of str to (int, int)
+        Commonest (height, width) of each clip's frames.
+    odd_sizes : tuple of str
+        Clips whose frames differ in size among themselves.
+    """
+
+    manifest: Manifest
+    findings: list[Finding]
+    labels: list[Label]
+    revision: str
+    sheets: tuple[str, ...]
+    tree: str
+    without_frames: tuple[str, ...] = ()
+    without_row: tuple[str, ...] = ()
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    odd_sizes: tuple[str, ...] = ()
+
+
+def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]:
+    """Return every table of `paths`; a workbook that cannot be read is listed, not fatal."""
+    found = []
+    for path in paths:
+        try:
+            found += tables(path)
+        except ElrcnError as error:
+            findings.append(Finding("remark", f"not read: {error.what}", path.name))
+    return found
+
+
+def is_label_table(table: SheetTable) -> bool:
+    """Tell whether a table holds labels (clips with onset or offset), complete or not."""
+    return "filename" in table.columns and bool({"onset", "offset"} & set(table.columns))
+
+
+def one_of(candidates: list[SheetTable], root: Path, database: str) -> SheetTable:
+    """Return the only label table, complete.
+
+    Raises
+    ------
+    ElrcnError
+        If there is none, it lacks a column, or there are several that differ.
+    """
+    if not candidates:
+        raise ElrcnError(
+            f"There is no label sheet of {database}.",
+            where=root,
+            fix="put the .xlsx or .xls that comes with the database there, or name it (sheet)",
+        )
+    whole = [t for t in candidates if set(LABEL_COLUMNS) <= set(t.columns)]
+    if not whole:
+        return require(candidates[0], LABEL_COLUMNS)
+    contents = {tuple(tuple(map(text, cells.values())) for _, cells in t.rows) for t in whole}
+    if len(contents) > 1:
+        names = ", ".join(f"{t.path.name} ({t.sheet})" for t in whole)
+        raise ElrcnError(
+            f"There are {len(whole)} label sheets of {database} and they differ.",
+            where=f"{root}: {names}",
+            fix="name the one to use (sheet)",
+        )
+    return whole[0]
+
+
+def one_tree(trees: list[Path], root: Path, database: str, layout: str) -> Path:
+    """Return the only frame tree.
+
+    Raises
+    ------
+    ElrcnError
+        If there is none or more than one.
+    """
+    if not trees:
+        raise ElrcnError(
+            f"There are no frame folders of {database}.", where=root, fix=f"expected {layout}"
+        )
+    if len(trees) > 1:
+        names = ", ".join(t.relative_to(root).as_posix() for t in trees)
+        raise ElrcnError(
+            f"There are {len(trees)} copies of the frames of {database}.",
+            where=f"{root}: {names}",
+            fix="name the folder to use (tree), or move the other away",
+        )
+    return trees[0]
+
+
+def assemble(
+    naming: Naming,
+    root: Path,
+    tree: Path,
+    labels: list[Label],
+    findings: list[Finding],
+    deep: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[Manifest, Mapping]:
+    """Match labels with frame folders, read the frames, build the manifest.
+
+    Returns
+    -------
+    manifest : Manifest
+        Clips with label and frames, sorted by id.
+    extra : dict
+        The remaining fields of `Reading` that depend on the tree.
+
+    Raises
+    ------
+    ElrcnError
+        If no clip is left.
+    """
+    clips, outside = list_clips(tree, root, naming.subject)
+    for name in outside:
+        findings.append(Finding("error", f"the link {name} leads out of the root", tree.name))
+    without_frames, chosen = [], []
+    for label in sorted(labels, key=lambda one: one.clip_id):
+        folders = clips.get(label.key, [])
+        if not folders:
+            without_frames.append(label.clip_id)
+            findings.append(
+                Finding("remark", "in the sheet, but without frames", label.where, label.clip_id)
+            )
+        elif len(folders) > 1:
+            names = ", ".join(f.path for f in folders)
+            findings.append(Finding("error", f"several folders: {names}", "", label.clip_id))
+        elif label.usable:
+            listing = list_frames(root / folders[0].path, root, naming.frame)
+            frames = _choose(label, folders[0], listing, findings)
+            if frames:
+                chosen.append((label, frames))
+    known = {label.key for label in labels}
+    without_row = [f for key, found in sorted(clips.items()) if key not in known for f in found]
+    for folder in without_row:
+        clip = naming.clip_id(folder.subject, folder.name.strip())
+        findings.append(Finding("remark", "has a folder, but no row", folder.path, clip))
+    scans = scan_clips(root, [f for _, f in chosen], deep, workers, progress)
+    extra: dict = {
+        "without_frames": tuple(without_frames),
+        "without_row": tuple(f.path for f in without_row),
+        "sizes": {},
+        "odd_sizes": [],
+    }
+    rows = []
+    for (label, frames), scan in zip(chosen, scans, strict=True):
+        if _whole(label, scan, findings, extra):
+            rows.append(_row(naming, label, frames, scan))
+    if not rows:
+        why = "; ".join(str(f) for f in findings if f.level == "error")
+        raise ElrcnError(
+            f"No clip of {naming.database} can be used.",
+            where=root,
+            fix=f"mend: {why[:400]}" if why else "check that sheet and frames belong together",
+        )
+    extra["odd_sizes"] = tuple(extra["odd_sizes"])
+    return Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root}), extra
+
+
+def _choose(
+    label: Label, folder: ClipFolder, listing: FrameListing, findings: list[Finding]
+) -> tuple[str, ...]:
+    """Return the paths of onset..offset in numeric order; () if the clip cannot be used."""
+
+    def say(level, what):
+        findings.append(Finding(level, what, folder.path, label.clip_id))
+
+    if listing.strange:
+        say("remark", f"not frames, ignored: {_some(listing.strange)}")
+    if listing.outside:
+        say("error", f"links lead out of the root: {_some(listing.outside)}")
+        return ()
+    span = range(label.onset, label.offset + 1)
+    twice = [n for number, names in listing.duplicates.items() if number in span for n in names]
+    if twice:
+        say("error", f"several files claim one frame number: {_some(twice)}")
+        return ()
+    numbers = [n for n in listing.numbers if n in span]
+    if len(numbers) < 2:
+        held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
+        say("error", f"{len(numbers)} frames of {span[0]}..{span[-1]}; the folder holds {held}")
+        return ()
+    if len(numbers) < len(span):
+        missing = [str(n) for n in span if n not in listing.numbers]
+        say("remark", f"{len(missing)} frames of {len(span)} are missing: {_some(missing)}")
+    return tuple(f"{folder.path}/{listing.numbers[n]}" for n in numbers)
+
+
+def _whole(label: Label, scan: ClipScan, findings, extra) -> bool:
+    """Tell whether a clip's frames can be used, and say what is wrong with those that cannot."""
+    if scan.sizes:
+        extra["sizes"][label.clip_id] = scan.sizes[0][0]
+    for frame, problem in scan.problems[:_MOST_NAMED]:
+        findings.append(Finding("error", problem, frame, label.clip_id))
+    if len(scan.problems) > _MOST_NAMED:
+        more = f"{len(scan.problems) - _MOST_NAMED} more broken frames"
+        findings.append(Finding("error", more, "", label.clip_id))
+    if len(scan.sizes) > 1:
+        shown = ", ".join(f"{n} of {w}x{h}" for (h, w), n in scan.sizes)
+        extra["odd_sizes"].append(label.clip_id)
+        findings.append(Finding("error", f"frames differ in size: {shown}", "", label.clip_id))
+    return not scan.problems and len(scan.sizes) < 2
+
+
+def _row(naming: Naming, label: Label, frames, scan: ClipScan) -> dict:
+    parsed = parse(label.action_units)
+    return {
+        "clip_id": label.clip_id,
+        "database": naming.database,
+        "subject": naming.subject_id(label.subject),
+        "frames": frames,
+        "onset": label.onset,
+        "apex": pd.NA if label.apex is None else label.apex,
+        "offset": label.offset,
+        "fps": FPS,
+        "action_units": label.action_units,
+        "emotion": label.emotion,
+        "objective_class": label.sheet_class or objective_class(parsed.readings[0]),
+        "sha256": scan.sha256,
+    }
+
+
+def _some(names) -> str:
+    shown = ", ".join(names[:_MOST_NAMED])
+    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
