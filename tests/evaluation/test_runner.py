@@ -1,0 +1,170 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from evaluation_tasks import CLASSES, Centroid, build_task
+from joblib import parallel_config
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from elrcn.errors import ElrcnError
+from elrcn.evaluation.metrics import pooled
+from elrcn.evaluation.protocols import hde_folds, loso_folds
+from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
+from elrcn.evaluation.store import RunStore
+
+CARD = {"experiment": "test", "seed": 7}
+
+
+def run(folder, task, estimator=None, folds=loso_folds, **options):
+    if estimator is None:
+        estimator = make_pipeline(StandardScaler(), LogisticRegression())
+    options = {"classes": CLASSES, "progress": False, "threads": 1} | options
+    return run_protocol(
+        estimator,
+        task.X,
+        task.manifest,
+        task.labels,
+        folds(task.manifest),
+        RunStore(folder, CARD),
+        **options,
+    )
+
+
+def test_rows_are_one_a_clip_and_learn_something(tmp_path, task):
+    rows = run(tmp_path, task)
+    assert sorted(rows["clip_id"]) == sorted(task.manifest.table["clip_id"])
+    assert list(rows.columns[:6]) == ["run", "fold", "clip_id", "subject", "true", "predicted"]
+    truth = dict(zip(task.manifest.table["clip_id"], task.labels, strict=True))
+    assert (rows["true"] == rows["clip_id"].map(truth)).all()
+    assert (rows["fold"] == rows["subject"]).all()
+    np.testing.assert_allclose(rows[["p_I", "p_II", "p_III"]].sum(axis=1), 1)
+    assert pooled(rows)["uar"] > 0.6
+    timing = RunStore(tmp_path).timing()
+    assert set(timing["fold"]) == set(rows["fold"]) and (timing["fit_s"] >= 0).all()
+
+
+@pytest.mark.parametrize("how", ["processes", "threads", "outer"])
+def test_rows_do_not_depend_on_workers(tmp_path, task, how):
+    forest = RandomForestClassifier(5, random_state=0)
+    alone = run(tmp_path / "a", task, forest)
+    if how == "outer":
+        with parallel_config("threading", n_jobs=3):
+            other = run(tmp_path / "b", task, forest)
+    elif how == "threads":
+        with parallel_config("threading"):
+            other = run(tmp_path / "b", task, forest, workers=2)
+    else:
+        other = run(tmp_path / "b", task, forest, workers=2)
+    pd.testing.assert_frame_equal(alone, other, check_exact=True)
+    texts = [sorted(p.read_bytes() for p in (tmp_path / x / "folds").iterdir()) for x in "ab"]
+    assert texts[0] == texts[1]
+
+
+def test_a_second_run_trains_nothing(tmp_path, task):
+    first = run(tmp_path, task)
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "folds").iterdir()}
+    again = run(tmp_path, task, estimator=LogisticRegression(C=-1))  # would fail if it were fitted
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "folds").iterdir()}
+
+
+def test_only_a_damaged_fold_is_done_again(tmp_path, task):
+    first = run(tmp_path, task)
+    paths = sorted((tmp_path / "folds").iterdir())
+    paths[1].write_bytes(paths[1].read_bytes()[:-20])
+    before = {p: p.stat().st_mtime_ns for p in paths}
+    again = run(tmp_path, task)
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    assert [p.stat().st_mtime_ns != before[p] for p in paths] == [i == 1 for i in range(len(paths))]
+
+
+def test_seed_comes_from_the_run_and_the_fold_only(tmp_path, task):
+    assert fold_seed(7, "CASME2/01") == fold_seed(7, "CASME2/01")
+    assert len({fold_seed(s, f) for s in range(3) for f in ("a", "b", "c")}) == 9
+    nested = seeded_clone(make_pipeline(StandardScaler(), RandomForestClassifier()), 5)
+    assert nested.get_params()["randomforestclassifier__random_state"] == 5
+    forest = RandomForestClassifier(5)
+    folds = loso_folds(task.manifest)
+    whole = run(tmp_path / "a", task, forest)
+    part = run(tmp_path / "b", task, forest, folds=lambda _: folds[::-1][:2])
+    same = whole.set_index("clip_id").loc[part["clip_id"]].reset_index()
+    pd.testing.assert_frame_equal(same[part.columns].astype(part.dtypes), part, check_exact=True)
+    other = run(tmp_path / "c", task, forest, seed=8)
+    assert not other["p_I"].equals(whole["p_I"])
+
+
+def test_a_class_absent_from_training_gets_probability_zero(tmp_path, task):
+    samm = task.manifest.table["database"] == "SAMM"
+    task.labels[samm & (task.labels == "III")] = "II"
+    rows = run(tmp_path, task, folds=hde_folds)
+    back = rows[rows["fold"] == "SAMM to CASME2"]
+    assert (back["p_III"] == 0).all() and (back["true"] == "III").any()
+    np.testing.assert_allclose(back[["p_I", "p_II"]].sum(axis=1), 1)
+
+
+def test_mistakes_are_said_before_anything_is_written(tmp_path, task):
+    with pytest.raises(ElrcnError, match="not classes"):
+        run(tmp_path / "a", task, classes=["I", "II"])
+    short = build_task()
+    short.X = short.X[1:]
+    with pytest.raises(ElrcnError, match="cannot be paired"):
+        run(tmp_path / "b", short)
+    assert not list(tmp_path.rglob("*.csv"))
+    run(tmp_path / "c", task)
+    with pytest.raises(ElrcnError, match="other folds"):
+        run(tmp_path / "c", task, folds=hde_folds)
+    with pytest.raises(ElrcnError, match="diverged"):
+        run(tmp_path / "d", task, Centroid(broken=True))
+
+
+_PROGRAM = """
+    import sys
+    sys.path.insert(0, {here!r})
+    from evaluation_tasks import CLASSES, Centroid, build_task
+    from elrcn.evaluation.protocols import loso_folds
+    from elrcn.evaluation.runner import run_protocol
+    from elrcn.evaluation.store import RunStore
+    if __name__ == "__main__":
+        task = build_task()
+        run_protocol(Centroid(pause=0.3), task.X, task.manifest, task.labels,
+                     loso_folds(task.manifest), RunStore(sys.argv[1], {card!r}),
+                     workers=int(sys.argv[2]), classes=CLASSES, progress=False, threads=1)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_and_resumed_gives_the_rows_of_an_unbroken_run(tmp_path, task, workers):
+    unbroken = run(tmp_path / "whole", task, Centroid())
+    program = tmp_path / "program.py"
+    here = str(Path(__file__).parent)
+    program.write_text(textwrap.dedent(_PROGRAM.format(here=here, card=CARD)))
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, str(program), str(folder), str(workers)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("folds/*.csv")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = RunStore(folder, CARD).folds_done()
+    assert 1 <= len(done) < 5
+    kept = {p: p.stat().st_mtime_ns for p in folder.glob("folds/*.csv")}
+    resumed = run(folder, task, Centroid())
+    pd.testing.assert_frame_equal(unbroken, resumed, check_exact=True)
+    assert kept.items() <= {p: p.stat().st_mtime_ns for p in folder.glob("folds/*.csv")}.items()
