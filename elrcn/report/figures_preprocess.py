@@ -1,0 +1,210 @@
+"""Figures about preprocessing: TIM weights, flow as arrows and colour, strain on a face."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from skimage.color import lab2rgb
+
+from elrcn.preprocess.tim import tim_matrix
+from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
+
+
+def tim_figure(n: int, length: int) -> Figure:
+    """Weights of the Temporal Interpolation Model, and where its samples lie.
+
+    Parameters
+    ----------
+    n, length : int
+        Frames of the clip; frames made of them.
+    """
+    weights = tim_matrix(n, length)
+    limit = float(np.abs(weights).max())
+    with figure_style():
+        fig, (top, bottom) = plt.subplots(
+            2, 1, figsize=(WIDTH, 5.0), gridspec_kw={"height_ratios": [1.35, 1]}
+        )
+        image = top.imshow(
+            weights.T,
+            cmap="PuOr",
+            vmin=-limit,
+            vmax=limit,
+            aspect="auto",
+            extent=(0.5, n + 0.5, length + 0.5, 0.5),
+        )
+        top.set_yticks(range(1, length + 1))
+        top.set_xlabel("Frame of the clip, $i$")
+        top.set_ylabel("Frame of the output, $t$")
+        top.set_title(f"Weights $A_{{it}}$: {n} frames to {length}")
+        fig.colorbar(image, ax=top, label="Weight")
+        frames = np.arange(1, n + 1)
+        places = 1 + np.linspace(0, 1, length) * (n - 1)
+        # The sample farthest from any frame takes something of every frame.
+        between = int(np.argmax(np.abs(places - np.rint(places))))
+        for t, colour, marker in (
+            (0, OKABE_ITO["blue"], "o"),
+            (between, OKABE_ITO["vermilion"], "s"),
+        ):
+            bottom.plot(
+                frames,
+                weights[:, t],
+                color=colour,
+                marker=marker,
+                markersize=3,
+                label=f"t = {t + 1}, at frame {places[t]:.2f}",
+            )
+        bottom.axhline(0, color="0.6", linewidth=0.8)
+        bottom.set_xlim(0.5, n + 0.5)
+        bottom.set_xlabel("Frame of the clip, $i$")
+        bottom.set_ylabel("Weight")
+        bottom.set_title("Two of its rows")
+        bottom.legend(loc="upper right")
+    return fig
+
+
+def flow_colours(flow: np.ndarray, limit: float) -> np.ndarray:
+    """Colour a flow field so that colour-blind readers can tell all directions apart.
+
+    Horizontal motion goes from blue (left) through grey to yellow (right), vertical motion from
+    light (up) to dark (down). No red-green contrast carries anything.
+
+    Parameters
+    ----------
+    flow : ndarray, shape (H, W, 2)
+        Pixels; y grows downwards.
+    limit : float
+        Speed in pixels drawn with full strength; beyond it colours saturate.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 3)
+        sRGB in [0, 1].
+    """
+    scaled = np.asarray(flow, dtype=float) / limit
+    speed = np.linalg.norm(scaled, axis=-1, keepdims=True)
+    scaled = scaled / np.maximum(speed, 1)
+    lab = np.zeros((*scaled.shape[:-1], 3))
+    lab[..., 0] = 62 - 33 * scaled[..., 1]
+    lab[..., 2] = 62 * scaled[..., 0]
+    return np.clip(lab2rgb(lab), 0, 1)
+
+
+def _wheel(ax, limit: float) -> None:
+    """Legend of `flow_colours`: a disc whose radius is `limit` pixels."""
+    axis = np.linspace(-limit, limit, 121)
+    field = np.stack(np.meshgrid(axis, axis), axis=-1)
+    image = np.dstack([flow_colours(field, limit), np.linalg.norm(field, axis=-1) <= limit])
+    ax.imshow(image, extent=(-limit, limit, limit, -limit))
+    ax.axhline(0, color="black", linewidth=0.4)
+    ax.axvline(0, color="black", linewidth=0.4)
+    ax.set_xticks([-limit, 0, limit], [f"{-limit:.2g}", "0", f"{limit:.2g}"], fontsize=8)
+    ax.set_yticks([-limit, 0, limit], ["", "0", ""], fontsize=8)
+    ax.set_xlabel("left · right (px)", fontsize=8)
+    ax.set_ylabel("down · up", fontsize=8)
+    ax.set_title("colour key", fontsize=9)
+    ax.spines[:].set_visible(False)
+
+
+def speed_limit(flow: np.ndarray) -> float:
+    """Speed reached by one pixel in two hundred, to two digits: the scale of a flow figure."""
+    value = float(np.percentile(np.linalg.norm(flow, axis=-1), 99.5))
+    return float(f"{max(value, 1e-3):.2g}")
+
+
+def _bare(ax) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def flow_figure(frame: np.ndarray, flow: np.ndarray, title: str, step: int | None = None) -> Figure:
+    """Optical flow as arrows on the face and as colour, with the key to both.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (H, W)
+        Grey frame the flow starts from, 0..255.
+    flow : ndarray, shape (H, W, 2)
+        Pixels of this frame.
+    title : str
+        Clip and frames.
+    step : int, optional
+        Pixels between arrows; default: a twentieth of the width.
+    """
+    height, width = frame.shape
+    step = step or max(4, width // 20)
+    limit = speed_limit(flow)
+    rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    u, v = flow[rows, columns, 0], flow[rows, columns, 1]
+    moving = np.hypot(u, v) > 0.1 * limit
+    with figure_style():
+        fig = plt.figure(figsize=(WIDTH, 4.3))
+        grid = fig.add_gridspec(2, 2, height_ratios=[2.6, 1])
+        arrows, colour = fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[0, 1])
+        key = fig.add_subplot(grid[1, 0])
+        arrows.imshow(frame, cmap="gray", vmin=0, vmax=255)
+        arrow = {
+            "color": OKABE_ITO["yellow"],
+            "edgecolor": "black",
+            "linewidth": 0.4,
+            "scale_units": "x",
+            "scale": limit / (1.8 * step),
+            "width": 0.011,
+        }
+        # y grows downwards in a picture and upwards in quiver's screen angles.
+        arrows.quiver(columns[moving], rows[moving], u[moving], -v[moving], **arrow)
+        arrows.set_title("arrows", fontsize=10)
+        colour.imshow(flow_colours(flow, limit))
+        colour.set_title("colour", fontsize=10)
+        key.set_xlim(0, width)
+        key.set_ylim(0, 1)
+        key.quiver(
+            [(width - 1.8 * step) / 2],
+            [0.6],
+            [limit],
+            [0],
+            **{**arrow, "color": "black"},
+        )
+        key.text(width / 2, 0.3, f"an arrow this long: {limit:.2g} px", ha="center", fontsize=9)
+        key.text(width / 2, 0.1, "(enlarged; short ones left out)", ha="center", fontsize=8)
+        for ax in (arrows, colour, key):
+            _bare(ax)
+        _wheel(fig.add_subplot(grid[1, 1]), limit)
+        fig.suptitle(title, fontsize=11, x=0.01, ha="left")
+    return fig
+
+
+def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
+    """Optical strain as a heat map over the face, and the face alone beside it.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (H, W)
+        Grey frame, 0..255.
+    strain : ndarray, shape (H, W)
+        Dimensionless (pixels per pixel), at least 0.
+    title : str
+        Clip and frames.
+    """
+    limit = max(float(np.percentile(strain, 99.5)), 1e-6)
+    with figure_style():
+        fig, (plain, heat) = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
+        for ax in (plain, heat):
+            ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
+            _bare(ax)
+        image = heat.imshow(
+            strain,
+            cmap="viridis",
+            vmin=0,
+            vmax=limit,
+            alpha=np.clip(0.15 + 0.85 * strain / limit, 0, 0.85),
+        )
+        image_key = plt.cm.ScalarMappable(cmap="viridis", norm=image.norm)
+        bar = fig.colorbar(image_key, ax=(plain, heat), location="bottom", shrink=0.7, aspect=30)
+        bar.set_label("strain magnitude (px per px)")
+        bar.outline.set_visible(False)
+        plain.set_title("frame", fontsize=10)
+        heat.set_title("optical strain", fontsize=10)
+        fig.suptitle(title, fontsize=11, x=0.01, ha="left")
+    return fig

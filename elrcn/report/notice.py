@@ -1,0 +1,141 @@
+"""Where a page's data come from, found in the data themselves, and the banner that says so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from elrcn.errors import ElrcnError
+from elrcn.manifest import Manifest
+from elrcn.report.artifacts import Shown, html_caption
+
+_TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Origin of a set of clips.
+
+    Attributes
+    ----------
+    synthetic : dict of str to bool
+        Database name to whether its folder belongs to an embedded corpus.
+    clips, subjects : dict of str to int
+        Counts per database.
+    """
+
+    synthetic: dict[str, bool]
+    clips: dict[str, int]
+    subjects: dict[str, int]
+
+    @property
+    def any_synthetic(self) -> bool:
+        """Whether at least one database is made, not recorded."""
+        return any(self.synthetic.values())
+
+    @property
+    def label(self) -> str:
+        """Few words for a caption, such as "synthetic corpus in the layout of CASME II"."""
+        made = [_TITLES.get(name, name) for name, flag in self.synthetic.items() if flag]
+        real = [_TITLES.get(name, name) for name, flag in self.synthetic.items() if not flag]
+        parts = []
+        if real:
+            parts.append(" and ".join(real))
+        if made:
+            parts.append(f"synthetic corpus in the layout of {' and '.join(made)}")
+        return " and ".join(parts)
+
+    @property
+    def size(self) -> str:
+        """Clips and subjects in words."""
+        clips, subjects = sum(self.clips.values()), sum(self.subjects.values())
+        return f"{_plural(clips, 'clip')} of {_plural(subjects, 'subject')}"
+
+    def note(self, protocol: str = "") -> str:
+        """Return the end of a caption: protocol, number of clips, origin."""
+        parts = [protocol] if protocol else []
+        return "; ".join([*parts, self.size, self.label]) + "."
+
+
+@dataclass(frozen=True)
+class Banner(Shown):
+    """Notice that shows itself at the top of a page, in a notebook and in the book."""
+
+    kind: str
+    title: str
+    text: str
+
+    def markdown(self) -> str:
+        """MyST admonition."""
+        return f"````{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n````\n"
+
+    def html(self) -> str:
+        """HTML for a notebook run by hand."""
+        return (
+            '<div style="border-left:4px solid #D55E00;padding:.5em 1em;background:#fdf3ec;'
+            f'color:#222"><strong>{html_caption(self.title)}</strong><br>{html_caption(self.text)}</div>'
+        )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def corpus_receipt(root: Path) -> dict | None:
+    """Return the receipt of the embedded corpus that the database folder `root` belongs to.
+
+    Returns
+    -------
+    dict or None
+        Content of ``corpus.json`` beside the folder; None for a licensed database.
+
+    Raises
+    ------
+    ElrcnError
+        If the receipt is no JSON.
+    """
+    path = Path(root).parent / "corpus.json"
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ElrcnError(
+            "The corpus receipt cannot be read.", where=path, fix="make the corpus again"
+        ) from error
+
+
+def data_origin(manifest: Manifest) -> Origin:
+    """Find out from the data where the clips of `manifest` come from."""
+    groups = manifest.table.groupby("database", sort=False)
+    return Origin(
+        synthetic={name: corpus_receipt(manifest.roots[name]) is not None for name, _ in groups},
+        clips={name: len(part) for name, part in groups},
+        subjects={name: part["subject"].nunique() for name, part in groups},
+    )
+
+
+def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
+    """Notice for the top of a page computed on `manifest`.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The clips the page used.
+    profile : str
+        Name of the profile the page ran under.
+    """
+    origin = data_origin(manifest)
+    run = f" Profile: `{profile}`." if profile else ""
+    if not origin.any_synthetic:
+        return Banner("note", "Computed on licensed data", f"{origin.size}: {origin.label}.{run}")
+    made = [_TITLES.get(name, name) for name, flag in origin.synthetic.items() if flag]
+    text = (
+        f"Every number and every face below comes from {origin.size}: {origin.label}. No recording "
+        f"of a person went into it, so nothing here measures performance on {' or '.join(made)}, "
+        f"and no value confirms or refutes one of the paper.{run}"
+    )
+    if not all(origin.synthetic.values()):
+        return Banner("warning", "Made in part from the synthetic corpus", text)
+    return Banner("warning", "Made from the synthetic corpus", text)

@@ -1,0 +1,104 @@
+"""The paper's numbers, read from ``data_manifest/`` and typed nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from elrcn.errors import ElrcnError
+from elrcn.workspace import find_workspace
+
+COLUMNS = ("source", "protocol", "database", "classes", "method", "metric", "value", "role")
+METRICS = ("F1", "UAR", "WAR")
+#: How the paper marks the rows its authors measured again themselves.
+_REPRODUCED = " (reproduced)"
+
+
+def load_published(path: str | Path | None = None) -> pd.DataFrame:
+    """Read the published results in long form: one row a number.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        Default: ``data_manifest/paper_results.csv`` of the workspace.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`; `value` is a fraction in [0, 1].
+
+    Raises
+    ------
+    ElrcnError
+        If the file is missing, lacks a column, holds a value outside [0, 1] or a number twice.
+    """
+    path = Path(path) if path else find_workspace().data_manifest / "paper_results.csv"
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise ElrcnError(
+            "The paper's results are missing.", where=path, fix="restore the file from git"
+        ) from None
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
+    if not table["value"].between(0, 1).all():
+        raise ElrcnError("A published value lies outside [0, 1].", where=path)
+    twice = table.duplicated(["source", "protocol", "database", "method", "metric"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise ElrcnError(f"{row['source']}: {row['method']} has two values of {row['metric']}.")
+    return table[list(COLUMNS)]
+
+
+def published_sources(table: pd.DataFrame | None = None) -> list[str]:
+    """Names of the tables and sections that hold numbers, in the paper's order."""
+    table = load_published() if table is None else table
+    return list(table["source"].unique())
+
+
+def published_table(source: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One table of the paper in wide form.
+
+    Parameters
+    ----------
+    source : str
+        Such as ``"Table I"``.
+    table : DataFrame, optional
+        What `load_published` returns; read when not given.
+
+    Returns
+    -------
+    DataFrame
+        Index `method` in the paper's order (``"method, database"`` where a source reports a
+        method on several), columns ``F1``, ``UAR``, ``WAR`` (NaN where not published) and ``role``.
+
+    Raises
+    ------
+    ElrcnError
+        If nothing was published under that name.
+    """
+    table = load_published() if table is None else table
+    part = table[table["source"] == source]
+    if part.empty:
+        known = ", ".join(published_sources(table))
+        raise ElrcnError(f"The paper has no results called {source!r}.", fix=f"choose one: {known}")
+    if part["database"].nunique() > 1:
+        part = part.assign(method=part["method"] + ", " + part["database"])
+    wide = part.pivot(index="method", columns="metric", values="value")
+    wide = wide.reindex(index=part["method"].unique(), columns=list(METRICS))
+    wide["role"] = part.groupby("method")["role"].first()
+    wide.columns.name = None
+    return wide
+
+
+def published_name(method: str, published: pd.DataFrame) -> str | None:
+    """Name of the published row that `method` repeats, or None.
+
+    The paper writes "LBP-TOP (reproduced)" for what is called LBP-TOP here.
+    """
+    for name in (method, method + _REPRODUCED):
+        if name in published.index:
+            return name
+    return None

@@ -1,0 +1,320 @@
+"""Tables made of prediction rows, with the published numbers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from elrcn.errors import ElrcnError
+from elrcn.evaluation import metrics
+from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.report.artifacts import (
+    Shown,
+    check_name,
+    downloads,
+    one_line,
+    page_folder,
+    write_atomically,
+)
+from elrcn.report.published import METRICS as PUBLISHED_METRICS
+from elrcn.report.published import published_name
+from elrcn.workspace import Workspace
+
+#: Measured scores in table order, with the names readers see.
+SCORES = {
+    "authors_f1": "Authors’ F1",
+    "uar": "UAR",
+    "war": "WAR",
+    "uf1": "UF1 (macro F1)",
+    "micro_f1": "Micro F1",
+}
+#: The measured score that a published column was computed as.
+COUNTERPART = {"F1": "authors_f1", "UAR": "uar", "WAR": "war"}
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class TableRecord(Shown):
+    """A saved table, which shows itself in a notebook and in the book.
+
+    Attributes
+    ----------
+    page, name, caption : str
+        The table lies at ``files/<page>/<name>.csv`` beside the page.
+    body : str
+        HTML of the table itself.
+    csv : Path
+        The same numbers, unrounded.
+    """
+
+    page: str
+    name: str
+    caption: str
+    body: str
+    csv: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """The files written."""
+        return [self.csv]
+
+    def markdown(self) -> str:
+        """MyST: the caption with a download link, then the table."""
+        return (
+            f"{self.caption} ({downloads(self.page, self.files)})\n\n"
+            f"`````{{raw}} html\n{self._scrolling}\n`````\n"
+        )
+
+    def html(self) -> str:
+        """HTML for a notebook run by hand."""
+        return f"<p>{escape(self.caption)}</p>{self._scrolling}"
+
+    @property
+    def _scrolling(self) -> str:
+        # A wide table scrolls by itself: the page must not, on a phone.
+        return f'<div style="overflow-x:auto">\n{self.body}\n</div>'
+
+
+def save_table(
+    table: pd.DataFrame,
+    page: str,
+    name: str,
+    caption: str,
+    html: str | None = None,
+    workspace: Workspace | None = None,
+) -> TableRecord:
+    """Write `table` as CSV into the page's folder and return what shows it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Numbers unrounded; a named index is written too.
+    page, name : str
+        ``files/<page>/<name>.csv``.
+    caption : str
+        Says what is counted, under which protocol, on how many clips, from which data.
+    html : str, optional
+        Another rendering; default: `small_html` of the table.
+    workspace : Workspace, optional
+        Default: the one around the current folder.
+
+    Raises
+    ------
+    ElrcnError
+        If the caption is empty or the file cannot be written.
+    """
+    check_name(name)
+    caption = one_line(caption)
+    if not caption:
+        raise ElrcnError(f"Table {name!r} has no caption.", where=page)
+    folder = page_folder(page, workspace)
+    keep_index = any(table.index.names)
+    text = table.to_csv(index=keep_index, lineterminator="\n")
+    csv = write_atomically(folder / f"{name}.csv", text)
+    shown = html or small_html(table, uid=f"{page}-{name}")
+    return TableRecord(page, name, caption, shown, csv)
+
+
+def small_html(table: pd.DataFrame, uid: str, precision: int = 3) -> str:
+    """Plain HTML of a small table; the same table gives the same bytes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Shown as it is; the index only if it has a name.
+    uid : str
+        Makes the ids of the HTML unique on the page.
+    precision : int
+        Decimals of floating-point numbers.
+    """
+    style = table.style.format(precision=precision, na_rep=_NONE, escape="html")
+    if not any(table.index.names):
+        style = style.hide(axis="index")
+    return _finish(style, uid)
+
+
+def _finish(style, uid: str) -> str:
+    rules = [
+        {"selector": "th, td", "props": "padding:.25em .6em; vertical-align:top"},
+        {"selector": "th", "props": "text-align:left"},
+        {"selector": "td", "props": "font-variant-numeric:tabular-nums"},
+    ]
+    return style.set_uuid(uid).set_table_styles(rules).to_html()
+
+
+def interactive_html(table: pd.DataFrame, uid: str) -> str:
+    """HTML of a long table that can be searched, sorted and paged with no network.
+
+    The script it needs (about 1 MB) is part of the HTML: use it for one or two tables a page.
+    """
+    from itables import options, to_html_datatable
+    from itables.javascript import generate_init_offline_itables_html
+
+    shown = table.reset_index() if any(table.index.names) else table
+    body = to_html_datatable(
+        shown.round(3),
+        table_id=f"itable-{uid}",
+        lengthMenu=[10, 25, 50, 100],
+        showIndex=False,
+        layout={"topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"},
+        classes="display compact",
+        style="width:100%",
+    )
+    return generate_init_offline_itables_html(options.dt_bundle) + body
+
+
+def result_table(
+    results: Mapping[str, pd.DataFrame],
+    methods: Sequence,
+    published: pd.DataFrame,
+    classes: Sequence[str],
+    per_fold: bool = False,
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Set published and measured scores of every method side by side, one row each.
+
+    Parameters
+    ----------
+    results : mapping of str to DataFrame
+        Method name to prediction rows (run, fold, clip_id, subject, true, predicted, p_<class>).
+    methods : sequence
+        Objects with `name` (key of `results`), `label` (shown) and `published` (row of
+        `published`, or ""), in the order wanted. Those without rows are left out.
+    published : DataFrame
+        From `elrcn.report.published.published_table`.
+    classes : sequence of str
+        All classes of the task.
+    per_fold : bool
+        Scores are the mean of each fold's (Table III), not those of all clips pooled.
+    draws, seed : int
+        Bootstrap samples of subjects behind each 95% interval; 0 draws leave the intervals out.
+
+    Returns
+    -------
+    DataFrame
+        Columns `method`, `role`, ``published_F1``, ``published_UAR``, ``published_WAR``, `clips`,
+        `subjects`, and for every key of `SCORES` the score, ``<score>_low``, ``<score>_high``.
+        Methods without a published row come first, then the published rows in the paper's order.
+    """
+    measured, first = {}, []
+    for method in methods:
+        if method.name not in results:
+            continue
+        rows = results[method.name]
+        name = published_name(method.published or method.label, published)
+        entry = _measure(rows, classes, per_fold, draws, seed)
+        if name is None:
+            first.append({"method": method.label, "role": "", **entry})
+        else:
+            measured[name] = entry
+    table = list(first)
+    for name, row in published.iterrows():
+        values = {f"published_{metric}": row[metric] for metric in PUBLISHED_METRICS}
+        table.append({"method": name, "role": row["role"], **values, **measured.get(name, {})})
+    columns = ["method", "role", *(f"published_{m}" for m in PUBLISHED_METRICS), "clips",
+               "subjects", *(s + end for s in SCORES for end in ("", "_low", "_high"))]  # fmt: skip
+    frame = pd.DataFrame(table).reindex(columns=columns)
+    return frame.astype({"clips": "Int64", "subjects": "Int64"})
+
+
+def _measure(rows, classes, per_fold, draws, seed) -> dict:
+    values = (metrics.fold_mean if per_fold else metrics.pooled)(rows, classes)
+    entry = {"clips": len(rows), "subjects": rows["subject"].nunique()}
+    for name in SCORES:
+        entry[name] = values[name]
+        if draws:
+            interval = bootstrap_interval(
+                rows, name, n=draws, seed=seed, classes=classes, per_fold=per_fold
+            )
+            entry[f"{name}_low"], entry[f"{name}_high"] = interval
+    return entry
+
+
+def result_html(table: pd.DataFrame, uid: str) -> str:
+    """HTML of `result_table`: published beside measured, intervals below the scores."""
+    shown = pd.DataFrame({("", "Method"): [escape(str(m)) for m in table["method"]]})
+    for metric in PUBLISHED_METRICS:
+        column = table[f"published_{metric}"]
+        shown["Published", metric] = [_NONE if pd.isna(v) else f"{v:.4f}" for v in column]
+    for score, title in SCORES.items():
+        shown["Measured here", title] = [_cell(row, score) for _, row in table.iterrows()]
+    shown.columns = pd.MultiIndex.from_tuples(shown.columns)
+    return _finish(shown.style.hide(axis="index"), uid)
+
+
+def _cell(row: pd.Series, score: str) -> str:
+    if pd.isna(row[score]):
+        return _NONE
+    text = f"<b>{row[score]:.3f}</b>"
+    if not pd.isna(row[f"{score}_low"]):
+        interval = f"{row[f'{score}_low']:.2f} to {row[f'{score}_high']:.2f}"
+        text += f'<br><small style="white-space:nowrap">{interval}</small>'
+    return text
+
+
+def subject_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.DataFrame:
+    """Clips and share of right answers of every subject under every method.
+
+    Parameters
+    ----------
+    results, methods
+        As for `result_table`.
+
+    Returns
+    -------
+    DataFrame
+        Index `subject`; column `clips`, then for each method its label holding the WAR of the
+        subject's clips, in [0, 1].
+    """
+    columns, clips = {}, None
+    for method in methods:
+        if method.name not in results:
+            continue
+        rows = results[method.name]
+        right = (rows["true"] == rows["predicted"]).groupby(rows["subject"])
+        columns[method.label] = right.mean()
+        clips = right.size() if clips is None else clips
+    if clips is None:
+        raise ElrcnError("There are no results to make a table of.")
+    return pd.DataFrame({"clips": clips, **columns}).rename_axis("subject").sort_index()
+
+
+def clip_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.DataFrame:
+    """List the true class and every method's answer for every clip, joined by clip id.
+
+    Returns
+    -------
+    DataFrame
+        Index `clip_id`; columns `subject`, `true` and one per method label.
+    """
+    parts = []
+    for method in methods:
+        if method.name in results:
+            rows = results[method.name].set_index("clip_id")
+            if not parts:
+                parts.append(rows[["subject", "true"]])
+            parts.append(rows["predicted"].rename(method.label))
+    if not parts:
+        raise ElrcnError("There are no results to make a table of.")
+    return pd.concat(parts, axis=1).rename_axis("clip_id").sort_index()
+
+
+def confusion_table(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Count clips by true class (index) and predicted class (columns), with row shares.
+
+    Returns
+    -------
+    DataFrame
+        Index `true`; first the counts, a column a class, then ``<class>_share`` with each count
+        divided by the clips of its row (NaN for a class without clips).
+    """
+    matrix = metrics.confusion_matrix(rows["true"], rows["predicted"], classes)
+    counts = pd.DataFrame(matrix, index=pd.Index(classes, name="true"), columns=list(classes))
+    total = counts.sum(axis=1)
+    shares = counts.div(total.where(total > 0), axis=0).add_suffix("_share")
+    return counts.join(shares)

@@ -1,0 +1,163 @@
+"""Tables from hand-made rows give values worked by hand."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.report import tables
+from elrcn.report.published import (
+    load_published,
+    published_name,
+    published_sources,
+    published_table,
+)
+
+CLASSES = ("a", "b", "c")
+
+
+def make_rows(true, predicted, subjects):
+    rows = pd.DataFrame(
+        {
+            "run": "r",
+            "fold": subjects,
+            "clip_id": [f"CASME2/x/{i}" for i in range(len(true))],
+            "subject": subjects,
+            "true": list(true),
+            "predicted": list(predicted),
+        }
+    )
+    for name in CLASSES:
+        rows[f"p_{name}"] = (rows["predicted"] == name).astype(float)
+    return rows
+
+
+@pytest.fixture
+def results():
+    subjects = ["s1"] * 4 + ["s2"] * 4
+    # true a: 4 (3 right, 1 as b), b: 2 (1 right, 1 as a), c: 2 (both as a)
+    return {
+        "x": make_rows("aaaabbcc", "aaabbaaa", subjects),
+        "most": make_rows("aaaabbcc", "aaaaaaaa", subjects),
+    }
+
+
+@pytest.fixture
+def methods():
+    return [
+        SimpleNamespace(name="most", label="Largest class", published=""),
+        SimpleNamespace(name="x", label="LBP-TOP", published=""),
+        SimpleNamespace(name="never_run", label="ELRCN-SE", published="ELRCN-SE"),
+    ]
+
+
+def test_result_table_by_hand(results, methods):
+    published = published_table("Table I")
+    table = tables.result_table(results, methods, published, CLASSES, draws=50)
+    assert list(table["method"][:2]) == ["Largest class", "LBP-TOP (reproduced)"]
+    assert list(table["method"][1:]) == list(published.index)
+    row = table.set_index("method").loc["LBP-TOP (reproduced)"]
+    assert row["clips"] == 8 and row["subjects"] == 2
+    assert row["war"] == pytest.approx(4 / 8)
+    assert row["uar"] == pytest.approx((3 / 4 + 1 / 2 + 0) / 3)
+    # a: 2*3/(4+6); b: 2*1/(2+2); c: 0
+    assert row["uf1"] == pytest.approx((0.6 + 0.5 + 0) / 3)
+    assert row["micro_f1"] == pytest.approx(4 / 8)
+    precision, recall = (3 / 6 + 1 / 2 + 0) / 3, (3 / 4 + 1 / 2 + 0) / 3
+    assert row["authors_f1"] == pytest.approx(
+        2 * precision * recall / (precision + recall), abs=1e-4
+    )
+    assert (
+        row["published_WAR"]
+        == load_published()
+        .query("source == 'Table I' and method == 'LBP-TOP (reproduced)' and metric == 'WAR'")[
+            "value"
+        ]
+        .item()
+    )
+    for score in tables.SCORES:
+        assert 0 <= row[f"{score}_low"] <= row[f"{score}_high"] <= 1
+    majority = table.set_index("method").loc["Largest class"]
+    assert majority["uar"] == pytest.approx(1 / 3)
+    assert majority["war"] == pytest.approx(1 / 2)
+    assert table.set_index("method").loc["ELRCN-SE"][["war", "uar"]].isna().all()
+
+
+def test_result_html_shows_numbers_and_gaps(results, methods):
+    table = tables.result_table(results, methods, published_table("Table I"), CLASSES, draws=0)
+    html = tables.result_html(table, "t")
+    assert "<b>0.500</b>" in html and "0.4595" in html and "–" in html
+    assert html == tables.result_html(table, "t")
+
+
+def test_subject_and_clip_tables(results, methods):
+    by_subject = tables.subject_table(results, methods)
+    assert by_subject.loc["s1", "clips"] == 4
+    assert by_subject.loc["s1", "LBP-TOP"] == pytest.approx(3 / 4)
+    assert by_subject.loc["s2", "LBP-TOP"] == pytest.approx(1 / 4)
+    assert by_subject.loc["s2", "Largest class"] == 0
+    shuffled = dict(results, most=results["most"].iloc[::-1])
+    clips = tables.clip_table(shuffled, methods)
+    assert clips.loc["CASME2/x/3"].tolist() == ["s1", "a", "a", "b"]
+    with pytest.raises(ElrcnError):
+        tables.subject_table({}, methods)
+
+
+def test_confusion_table(results):
+    table = tables.confusion_table(results["x"], CLASSES)
+    assert table.loc["a", ["a", "b", "c"]].tolist() == [3, 1, 0]
+    assert table.loc["c", "a_share"] == 1
+    assert table[["a", "b", "c"]].to_numpy().sum() == 8
+
+
+def test_save_table_writes_unrounded_csv(results, methods, tmp_path, monkeypatch):
+    monkeypatch.setenv("ELRCN_ARTIFACTS", str(tmp_path))
+    table = tables.subject_table(results, methods)
+    record = tables.save_table(table, "page", "subjects", "Right answers; LOSO, 8 clips.")
+    assert record.csv == tmp_path / "page" / "subjects.csv"
+    pd.testing.assert_frame_equal(pd.read_csv(record.csv, index_col="subject"), table)
+    shown = record._repr_mimebundle_()
+    assert set(shown) == {"text/markdown"}
+    assert "{download}`CSV <files/page/subjects.csv>`" in shown["text/markdown"]
+    monkeypatch.delenv("ELRCN_ARTIFACTS")
+    assert "<table" in record._repr_mimebundle_()["text/html"]
+    with pytest.raises(ElrcnError):
+        tables.save_table(table, "page", "../outside", "x")
+    with pytest.raises(ElrcnError):
+        tables.save_table(table, "page", "subjects", "  ")
+
+
+def test_interactive_table_needs_no_network(results, methods):
+    html = tables.interactive_html(tables.clip_table(results, methods), "clips")
+    assert "CASME2/x/3" in html
+    assert 'src="http' not in html and "cdn." not in html.split("<table")[-1]
+
+
+def test_published_tables_match_the_file():
+    long = load_published()
+    assert published_sources(long) == ["Table I", "Table II", "Table III", "Section IV-D text"]
+    for source in published_sources(long):
+        wide = published_table(source, long)
+        cells = wide[["F1", "UAR", "WAR"]].to_numpy()
+        assert (~pd.isna(cells)).sum() == (long["source"] == source).sum()
+    assert published_name("LBP-TOP", published_table("Table I")) == "LBP-TOP (reproduced)"
+    assert published_name("nothing", published_table("Table I")) is None
+    with pytest.raises(ElrcnError):
+        published_table("Table IX")
+
+
+def test_published_file_is_checked(tmp_path):
+    long = load_published()
+    path = tmp_path / "p.csv"
+    with pytest.raises(ElrcnError):
+        load_published(path)
+    long.assign(value=long["value"] * 100).to_csv(path, index=False)
+    with pytest.raises(ElrcnError, match="outside"):
+        load_published(path)
+    pd.concat([long, long[:1]]).to_csv(path, index=False)
+    with pytest.raises(ElrcnError, match="two values"):
+        load_published(path)
+    long.drop(columns="role").to_csv(path, index=False)
+    with pytest.raises(ElrcnError, match="role"):
+        load_published(path)
