@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
@@ -14,23 +12,10 @@ from matplotlib.figure import Figure
 
 from elrcn.manifest import Manifest
 from elrcn.preprocess.frames import read_grey
+from elrcn.report.frames import apex_index, frame_numbers
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 
 _DATABASE = {"CASME2": ("CASME II", OKABE_ITO["blue"]), "SAMM": ("SAMM", OKABE_ITO["orange"])}
-
-_NUMBER = re.compile(r"\d+$")
-
-
-def apex_index(row: pd.Series) -> int:
-    """Position of the frame nearest the apex; the middle where the sheet has no apex."""
-    if pd.isna(row["apex"]):
-        return len(row["frames"]) // 2
-    return int(np.argmin(np.abs(frame_numbers(row) - int(row["apex"]))))
-
-
-def frame_numbers(row: pd.Series) -> np.ndarray:
-    """Numbers of a manifest row's frames, read from the end of their names."""
-    return np.array([int(_NUMBER.search(Path(f).stem).group()) for f in row["frames"]])
 
 
 def strip_figure(manifest: Manifest, indices: Sequence[int], title: str, gain: int = 12) -> Figure:

@@ -90,7 +90,7 @@ def flow_colours(flow: np.ndarray, limit: float) -> np.ndarray:
     return np.clip(lab2rgb(lab), 0, 1)
 
 
-def _wheel(ax, limit: float) -> None:
+def colour_wheel(ax, limit: float) -> None:
     """Legend of `flow_colours`: a disc whose radius is `limit` pixels."""
     axis = np.linspace(-limit, limit, 121)
     field = np.stack(np.meshgrid(axis, axis), axis=-1)
@@ -112,7 +112,8 @@ def speed_limit(flow: np.ndarray) -> float:
     return float(f"{max(value, 1e-3):.2g}")
 
 
-def _bare(ax) -> None:
+def bare(ax) -> None:
+    """Take ticks and frame off axes that show a picture."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
@@ -169,8 +170,8 @@ def flow_figure(frame: np.ndarray, flow: np.ndarray, title: str, step: int | Non
         key.text(width / 2, 0.3, f"an arrow this long: {limit:.2g} px", ha="center", fontsize=9)
         key.text(width / 2, 0.1, "(enlarged; short ones left out)", ha="center", fontsize=8)
         for ax in (arrows, colour, key):
-            _bare(ax)
-        _wheel(fig.add_subplot(grid[1, 1]), limit)
+            bare(ax)
+        colour_wheel(fig.add_subplot(grid[1, 1]), limit)
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
 
@@ -192,7 +193,7 @@ def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
         fig, (plain, heat) = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
         for ax in (plain, heat):
             ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
-            _bare(ax)
+            bare(ax)
         image = heat.imshow(
             strain,
             cmap="viridis",

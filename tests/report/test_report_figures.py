@@ -19,6 +19,7 @@ from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
+from elrcn.report.frames import apex_index
 from elrcn.report.notice import data_origin, origin_banner
 from elrcn.report.published import published_table
 
@@ -124,11 +125,11 @@ def test_data_figures(manifest):
 
 
 def test_apex_is_found_by_frame_number(manifest):
-    assert figures_data.apex_index(manifest.table.iloc[0]) == 3
-    assert figures_data.apex_index(manifest.table.iloc[1]) == 3
+    assert apex_index(manifest.table.iloc[0]) == 3
+    assert apex_index(manifest.table.iloc[1]) == 3
     row = manifest.table.iloc[0].copy()
     row["frames"] = row["frames"][2:]
-    assert figures_data.apex_index(row) == 1
+    assert apex_index(row) == 1
 
 
 def test_preprocess_figures():

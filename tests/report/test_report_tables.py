@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.report import tables
+from elrcn.report import html, tables
 from elrcn.report.published import (
     load_published,
     published_name,
@@ -76,7 +76,7 @@ def test_result_table_by_hand(results, methods):
         ]
         .item()
     )
-    for score in tables.SCORES:
+    for score in html.SCORES:
         assert 0 <= row[f"{score}_low"] <= row[f"{score}_high"] <= 1
     majority = table.set_index("method").loc["Largest class"]
     assert majority["uar"] == pytest.approx(1 / 3)
@@ -86,9 +86,9 @@ def test_result_table_by_hand(results, methods):
 
 def test_result_html_shows_numbers_and_gaps(results, methods):
     table = tables.result_table(results, methods, published_table("Table I"), CLASSES, draws=0)
-    html = tables.result_html(table, "t")
-    assert "<b>0.500</b>" in html and "0.4595" in html and "–" in html
-    assert html == tables.result_html(table, "t")
+    text = html.result_html(table, "t")
+    assert "<b>0.500</b>" in text and "0.4595" in text and "–" in text
+    assert text == html.result_html(table, "t")
 
 
 def test_subject_and_clip_tables(results, methods):
@@ -129,9 +129,9 @@ def test_save_table_writes_unrounded_csv(results, methods, tmp_path, monkeypatch
 
 
 def test_interactive_table_needs_no_network(results, methods):
-    html = tables.interactive_html(tables.clip_table(results, methods), "clips")
-    assert "CASME2/x/3" in html
-    assert 'src="http' not in html and "cdn." not in html.split("<table")[-1]
+    text = html.interactive_html(tables.clip_table(results, methods), "clips")
+    assert "CASME2/x/3" in text
+    assert 'src="http' not in text and "cdn." not in text.split("<table")[-1]
 
 
 def test_published_tables_match_the_file():

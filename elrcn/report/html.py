@@ -1,0 +1,89 @@
+"""Tables as HTML: small ones plain, long ones with search, all without a network."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+
+from elrcn.report.published import METRICS as PUBLISHED_METRICS
+
+#: Measured scores in table order, with the names readers see.
+SCORES = {
+    "authors_f1": "Authors’ F1",
+    "uar": "UAR",
+    "war": "WAR",
+    "uf1": "UF1 (macro F1)",
+    "micro_f1": "Micro F1",
+}
+_NONE = "–"
+
+
+def small_html(table: pd.DataFrame, uid: str, precision: int = 3) -> str:
+    """Plain HTML of a small table; the same table gives the same bytes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Shown as it is; the index only if it has a name.
+    uid : str
+        Makes the ids of the HTML unique on the page.
+    precision : int
+        Decimals of floating-point numbers.
+    """
+    style = table.style.format(precision=precision, na_rep=_NONE, escape="html")
+    if not any(table.index.names):
+        style = style.hide(axis="index")
+    return _finish(style, uid)
+
+
+def _finish(style, uid: str) -> str:
+    rules = [
+        {"selector": "th, td", "props": "padding:.25em .6em; vertical-align:top"},
+        {"selector": "th", "props": "text-align:left"},
+        {"selector": "td", "props": "font-variant-numeric:tabular-nums"},
+    ]
+    return style.set_uuid(uid).set_table_styles(rules).to_html()
+
+
+def interactive_html(table: pd.DataFrame, uid: str) -> str:
+    """HTML of a long table that can be searched, sorted and paged with no network.
+
+    The script it needs (about 1 MB) is part of the HTML: use it for one or two tables a page.
+    """
+    from itables import options, to_html_datatable
+    from itables.javascript import generate_init_offline_itables_html
+
+    shown = table.reset_index() if any(table.index.names) else table
+    body = to_html_datatable(
+        shown.round(3),
+        table_id=f"itable-{uid}",
+        lengthMenu=[10, 25, 50, 100],
+        showIndex=False,
+        layout={"topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"},
+        classes="display compact",
+        style="width:100%",
+    )
+    return generate_init_offline_itables_html(options.dt_bundle) + body
+
+
+def result_html(table: pd.DataFrame, uid: str) -> str:
+    """HTML of `result_table`: published beside measured, intervals below the scores."""
+    shown = pd.DataFrame({("", "Method"): [escape(str(m)) for m in table["method"]]})
+    for metric in PUBLISHED_METRICS:
+        column = table[f"published_{metric}"]
+        shown["Published", metric] = [_NONE if pd.isna(v) else f"{v:.4f}" for v in column]
+    for score, title in SCORES.items():
+        shown["Measured here", title] = [_cell(row, score) for _, row in table.iterrows()]
+    shown.columns = pd.MultiIndex.from_tuples(shown.columns)
+    return _finish(shown.style.hide(axis="index"), uid)
+
+
+def _cell(row: pd.Series, score: str) -> str:
+    if pd.isna(row[score]):
+        return _NONE
+    text = f"<b>{row[score]:.3f}</b>"
+    if not pd.isna(row[f"{score}_low"]):
+        interval = f"{row[f'{score}_low']:.2f} to {row[f'{score}_high']:.2f}"
+        text += f'<br><small style="white-space:nowrap">{interval}</small>'
+    return text
