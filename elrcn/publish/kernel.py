@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import zmq
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 
@@ -25,11 +26,18 @@ def kernel_manager(environment: dict[str, str]) -> type[AsyncKernelManager]:
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         display_name="Python 3",
         language="python",
+        metadata={"supported_encryption": ["curve"]},
         env={**ALLOCATOR, **environment},
     )
 
     class ThisInterpreter(AsyncKernelManager):
         """Kernel manager with one fixed kernel specification."""
+
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            # Other users of the machine could read plain TCP; the kernel would warn each time.
+            if self.has_trait("transport_encryption") and zmq.has("curve"):
+                self.transport_encryption = "auto"
 
         @property
         def kernel_spec(self) -> KernelSpec:

@@ -1,0 +1,106 @@
+"""What Jupyter Book lacks: local mathematics, launch links that exist, files beside pages."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+#: Runs after the theme has made its buttons.
+_AFTER_THEME = 900
+_EXECUTED = re.compile(r"book(/|%2F)executed(/|%2F)")
+_REMOTE = re.compile(
+    r"^(?:https://|git@|ssh://git@)(?P<host>git(?:hub|lab)\.com)[:/](?P<path>.+?)(?:\.git)?/?$"
+)
+
+
+def repository_url(remote: str) -> str:
+    """Return the web address of a GitHub or GitLab remote; empty for any other."""
+    match = _REMOTE.match(remote.strip())
+    return f"https://{match['host']}/{match['path']}" if match else ""
+
+
+def source_link(url: str) -> str:
+    """Point a link to an executed page, which git ignores, at the notebook it was made from.
+
+    >>> source_link("https://x.org/lab/tree/book/executed/table1.ipynb")
+    'https://x.org/lab/tree/notebooks/table1.ipynb'
+    """
+    return _EXECUTED.sub(lambda m: f"notebooks{m[2]}", url)
+
+
+def _rewrite(buttons) -> None:
+    for button in buttons if isinstance(buttons, list) else []:
+        if isinstance(button.get("url"), str):
+            button["url"] = source_link(button["url"])
+        _rewrite(button.get("buttons"))
+
+
+def _rewrite_launch_links(app, pagename, templatename, context, doctree):
+    _rewrite(context.get("header_buttons"))
+
+
+def _find_repository(app, config):
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(app.srcdir), "remote", "get-url", "origin"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return
+    url = repository_url(found.stdout)
+    if url:
+        config.html_theme_options["repository_url"] = url
+
+
+def _mathjax_source() -> Path:
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if spec is None:
+        raise ExtensionError("sphinx-mathjax-offline is not installed: mathematics needs it")
+    return Path(spec.origin).parent / "static" / "mathjax" / "tex-svg.js"
+
+
+def _copy_files(app, exception):
+    if exception is not None:
+        return
+    target = Path(app.outdir) / "_static" / "mathjax"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_mathjax_source(), target)
+    # Pages link and show tables and figures from HTML that Sphinx does not look into.
+    artifacts = Path(app.srcdir) / "book" / "executed" / "files"
+    if artifacts.is_dir():
+        shutil.copytree(
+            artifacts, Path(app.outdir) / "book" / "executed" / "files", dirs_exist_ok=True
+        )
+
+
+def _escape_bars(app, what, name, obj, options, lines):
+    # In docstrings |v| is an absolute value and `int | None` a type; to docutils a bar begins a
+    # substitution.
+    for i, line in enumerate(lines):
+        if "|" in line and not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("``")
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[i] = "``".join(parts)
+
+
+def _skip_member(app, what, name, obj, skip, options):
+    # scikit-learn adds set_fit_request and the like to every estimator.
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def setup(app):
+    """Connect the hooks."""
+    app.config.mathjax_path = "mathjax/tex-svg.js"
+    app.connect("config-inited", _find_repository, priority=100)
+    app.connect("autodoc-process-docstring", _escape_bars, priority=_AFTER_THEME)
+    app.connect("autodoc-skip-member", _skip_member)
+    app.connect("html-page-context", _rewrite_launch_links, priority=_AFTER_THEME)
+    app.connect("build-finished", _copy_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
