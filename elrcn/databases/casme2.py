@@ -11,18 +11,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from elrcn.databases.choice import is_label_table, label_tables, named_tree, one_of, one_tree
 from elrcn.databases.corrections import load_corrections
 from elrcn.databases.labels import Naming, read_class, read_clip_name, read_labels
-from elrcn.databases.reader import (
-    Reading,
-    assemble,
-    is_label_table,
-    label_tables,
-    one_of,
-    one_tree,
-)
+from elrcn.databases.reader import Reading, assemble
 from elrcn.databases.sheets import SheetTable, require, tables, text
-from elrcn.databases.trees import check_root, find_trees, find_workbooks, is_within
+from elrcn.databases.trees import check_root, find_trees, find_workbooks
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 
@@ -36,6 +30,7 @@ NAMING = Naming(
 )
 SOURCES = ("cropped", "raw")
 WITH_OWN_SHEET = "labels with CASME2-ObjectiveClasses, the classes of MEGC 2018 and the paper"
+MIXED = "labels of the 2019 revision with the classes of CASME2-ObjectiveClasses"
 REVISION_2019 = "the 2019 revision (objective classes in a tenth column)"
 WITHOUT_CLASSES = "labels without objective classes"
 _SUBJECT_FOLDER = re.compile(r"sub\s*0*(\d{1,3})", re.IGNORECASE | re.ASCII)
@@ -94,7 +89,7 @@ def load(
     labels, said = read_labels(NAMING, table, load_corrections(corrections), classes)
     findings += said
     if own:
-        revision = WITH_OWN_SHEET
+        revision = MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
         findings += _unmatched(own, classes, labels)
     elif "objective_class" in table.columns:
         revision = REVISION_2019
@@ -113,10 +108,7 @@ def _relative(path, root):
 
 def _tree(root: Path, source: str, tree) -> Path:
     if tree is not None:
-        chosen = root / tree
-        if not is_within(chosen, root) or not chosen.is_dir():
-            raise ElrcnError("There is no such folder below the root.", where=chosen)
-        return chosen
+        return named_tree(root, tree)
     trees = find_trees(root, _SUBJECT_FOLDER)
     kinds = {path: _kind(path, root) for path in trees}
     fitting = [path for path in trees if kinds[path] in (source, "")]
@@ -132,24 +124,25 @@ def _tree(root: Path, source: str, tree) -> Path:
 
 
 def _kind(path: Path, root: Path) -> str:
-    """Return "cropped" or "raw" by the folder's name, else by its frames' names, else ""."""
-    names = [p.name.casefold() for p in (path, *path.parents) if p.is_relative_to(root)]
-    for name in names:
-        if "crop" in name:
-            return "cropped"
-        if "raw" in name:
-            return "raw"
+    """Return "cropped" or "raw" by its folders' names, its frames' names, the root's name."""
+    for part in reversed(path.relative_to(root).parts):
+        if kind := _named(part):
+            return kind
     for pattern, kind in (("reg_img", "cropped"), ("img", "raw")):
         if any(f.name.casefold().startswith(pattern) for f in path.glob("*/*/*")):
             return kind
-    return ""
+    return _named(root.name)
+
+
+def _named(folder: str) -> str:
+    name = folder.casefold()
+    return "cropped" if "crop" in name else "raw" if "raw" in name else ""
 
 
 def _labels(root, sheet, found, findings) -> SheetTable:
     if sheet is not None:
-        return one_of(
-            [t for t in tables(Path(sheet)) if is_label_table(t)], Path(sheet), "CASME II"
-        )
+        named = [t for t in tables(Path(sheet)) if is_label_table(t)]
+        return one_of(named, Path(sheet), "CASME II", findings)
     candidates = [t for t in found if is_label_table(t)]
     # The revision of 2019 changed labels too: where both are, the paper's counts.
     older = [t for t in candidates if "objective_class" not in t.columns]
@@ -157,7 +150,7 @@ def _labels(root, sheet, found, findings) -> SheetTable:
         newer = ", ".join(t.path.name for t in candidates if t not in older)
         what = f"{newer} holds {REVISION_2019} and was not used; {older[0].path.name} was"
         findings.append(Finding("remark", what, root.name))
-    return one_of(older or candidates, root, "CASME II")
+    return one_of(older or candidates, root, "CASME II", findings)
 
 
 def _own_classes(objective_sheet, found) -> SheetTable | None:

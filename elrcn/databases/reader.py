@@ -10,7 +10,6 @@ import pandas as pd
 
 from elrcn.databases.frames import ClipScan, scan_clips
 from elrcn.databases.labels import Label, Naming
-from elrcn.databases.sheets import LABEL_COLUMNS, SheetTable, require, tables, text
 from elrcn.databases.trees import ClipFolder, FrameListing, list_clips, list_frames
 from elrcn.errors import ElrcnError
 from elrcn.facs import objective_class, parse
@@ -54,72 +53,6 @@ class Reading:
     without_row: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     odd_sizes: tuple[str, ...] = ()
-
-
-def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]:
-    """Return every table of `paths`; a workbook that cannot be read is listed, not fatal."""
-    found = []
-    for path in paths:
-        try:
-            found += tables(path)
-        except ElrcnError as error:
-            findings.append(Finding("remark", f"not read: {error.what}", path.name))
-    return found
-
-
-def is_label_table(table: SheetTable) -> bool:
-    """Tell whether a table holds labels (clips with onset or offset), complete or not."""
-    return "filename" in table.columns and bool({"onset", "offset"} & set(table.columns))
-
-
-def one_of(candidates: list[SheetTable], root: Path, database: str) -> SheetTable:
-    """Return the only label table, complete.
-
-    Raises
-    ------
-    ElrcnError
-        If there is none, it lacks a column, or there are several that differ.
-    """
-    if not candidates:
-        raise ElrcnError(
-            f"There is no label sheet of {database}.",
-            where=root,
-            fix="put the .xlsx or .xls that comes with the database there, or name it (sheet)",
-        )
-    whole = [t for t in candidates if set(LABEL_COLUMNS) <= set(t.columns)]
-    if not whole:
-        return require(candidates[0], LABEL_COLUMNS)
-    contents = {tuple(tuple(map(text, cells.values())) for _, cells in t.rows) for t in whole}
-    if len(contents) > 1:
-        names = ", ".join(f"{t.path.name} ({t.sheet})" for t in whole)
-        raise ElrcnError(
-            f"There are {len(whole)} label sheets of {database} and they differ.",
-            where=f"{root}: {names}",
-            fix="name the one to use (sheet)",
-        )
-    return whole[0]
-
-
-def one_tree(trees: list[Path], root: Path, database: str, layout: str) -> Path:
-    """Return the only frame tree.
-
-    Raises
-    ------
-    ElrcnError
-        If there is none or more than one.
-    """
-    if not trees:
-        raise ElrcnError(
-            f"There are no frame folders of {database}.", where=root, fix=f"expected {layout}"
-        )
-    if len(trees) > 1:
-        names = ", ".join(t.relative_to(root).as_posix() for t in trees)
-        raise ElrcnError(
-            f"There are {len(trees)} copies of the frames of {database}.",
-            where=f"{root}: {names}",
-            fix="name the folder to use (tree), or move the other away",
-        )
-    return trees[0]
 
 
 def assemble(

@@ -9,19 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from elrcn.databases.choice import is_label_table, label_tables, named_tree, one_of, one_tree
 from elrcn.databases.corrections import load_corrections
 from elrcn.databases.labels import Label, Naming, read_labels
-from elrcn.databases.reader import (
-    Reading,
-    assemble,
-    is_label_table,
-    label_tables,
-    one_of,
-    one_tree,
-)
+from elrcn.databases.reader import Reading, assemble
 from elrcn.databases.sheets import SheetTable, tables
-from elrcn.databases.trees import check_root, find_trees, find_workbooks, is_within
-from elrcn.errors import ElrcnError
+from elrcn.databases.trees import check_root, find_trees, find_workbooks
 from elrcn.manifest import Finding
 
 NAMING = Naming(
@@ -68,15 +61,13 @@ def load(
         trees = find_trees(root, NAMING.subject)
         frames = one_tree(trees, root, "SAMM", "006/006_1_2/006_05562.jpg")
     else:
-        frames = root / tree
-        if not is_within(frames, root) or not frames.is_dir():
-            raise ElrcnError("There is no such folder below the root.", where=frames)
+        frames = named_tree(root, tree)
     findings: list[Finding] = []
     if sheet is not None:
         found = tables(Path(sheet))
     else:
         found = label_tables(find_workbooks(root, frames), findings)
-    table = _micro(found, Path(sheet) if sheet is not None else root)
+    table = _micro(found, Path(sheet) if sheet is not None else root, findings)
     revision = WITH_CLASSES
     if "objective_class" not in table.columns:
         revision = WITHOUT_CLASSES
@@ -90,11 +81,11 @@ def load(
     return Reading(manifest, findings, labels, revision, (table.path.name,), place, **extra)
 
 
-def _micro(found: list[SheetTable], where: Path) -> SheetTable:
+def _micro(found: list[SheetTable], where: Path, findings: list[Finding]) -> SheetTable:
     """Return the table of micro-movements: the sheet MICRO_ONLY, else the only one."""
     candidates = [t for t in found if is_label_table(t)]
     named = [t for t in candidates if t.sheet.strip().casefold() == _MICRO_SHEET]
-    return one_of(named or candidates, where, "SAMM")
+    return one_of(named or candidates, where, "SAMM", findings)
 
 
 def _belongs(label: Label, findings: list[Finding]) -> bool:
