@@ -1,0 +1,165 @@
+"""Frames of one clip: the neutral picture warped, blinked, lit, and recorded by a sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from elrcn.databases.corpus.camera import develop, grey, reduce
+from elrcn.databases.corpus.canvas import Canvas, smoothstep
+from elrcn.databases.corpus.eyes import closing_lids
+from elrcn.databases.corpus.faces import Face
+from elrcn.databases.corpus.identity import Identity, draw_identity
+from elrcn.databases.corpus.motion import Motion, draw_motion, expand, sampling_map
+from elrcn.databases.corpus.plan import ClipPlan, generator, stream
+from elrcn.databases.corpus.studio import (
+    REFERENCE_UNIT,
+    SENSORS,
+    clip_light,
+    subject_canvas,
+    subject_light,
+)
+from elrcn.databases.corpus.units import crease_relief, displacement_field
+
+OVERSAMPLE = 2
+#: The stored fields have one value every so many pixels.
+FIELD_STEP = 2
+
+
+class Sitter:
+    """One subject in the studio: rendered once, filmed as often as clips are needed."""
+
+    def __init__(self, seed: int, database: str, subject: str):
+        self.seed, self.database = seed, database
+        self.sensor = SENSORS[database]
+        self.canvas = subject_canvas(seed, database, subject)
+        self.light, self.exposure = subject_light(seed, database, subject)
+        entropy = stream(seed, database, subject, "identity").generate_state(1)[0]
+        self.who: Identity = draw_identity(int(entropy), database.lower())
+        self.face = Face(self.canvas.oversampled(OVERSAMPLE), self.who)
+
+    def _photograph(self, linear: np.ndarray) -> np.ndarray:
+        canvas = self.canvas
+        picture = develop(reduce(linear, canvas.width, canvas.height, 0.0), self.exposure)
+        if self.sensor.softness > 0:
+            picture = cv2.GaussianBlur(picture, (0, 0), self.sensor.softness)
+        return picture if self.sensor.colour else grey(picture)
+
+    def film(self, plan: ClipPlan) -> tuple[Motion, np.ndarray, Iterator[bytes]]:
+        """Return the clip's motion, its stored fields and its frames as JPEG files.
+
+        Returns
+        -------
+        motion : Motion
+        basis : (k, h, w, 2) float16
+        frames : iterator of bytes
+            One encoded frame per entry of ``motion.numbers``.
+        """
+        rng = generator(self.seed, plan.clip_id, "film")
+        scale = self.canvas.unit / REFERENCE_UNIT
+        motion = draw_motion(
+            rng,
+            plan.length,
+            plan.before,
+            plan.after,
+            plan.first,
+            [p * scale for p in plan.peaks],
+            self.sensor.shake,
+            self.sensor.blink_chance,
+        )
+        coarse = _coarse(self.canvas)
+        basis = np.stack(
+            [-displacement_field(coarse, self.who, n, side) for n, side in plan.units]
+        ).astype(np.float16)
+        return motion, basis, self._frames(plan, motion, basis, rng)
+
+    def _frames(self, plan, motion, basis, rng) -> Iterator[bytes]:
+        canvas = self.canvas
+        light = clip_light(self.light, rng)
+        relaxed, closed = self.face.shade(light)
+        neutral = self._photograph(self.face.compose(light, relaxed))
+        # Creases at the apex, added in proportion to the strongest unit.
+        extra = sum(
+            p * crease_relief(self.face.canvas, self.who, n, side)
+            for (n, side), p in zip(plan.units, plan.peaks, strict=True)
+        )
+        creased, _ = self.face.shade(light, extra)
+        change = self._photograph(self.face.compose(light, creased)) - neutral
+        strongest = max(float(motion.amounts[:, 0].max()), 1e-6)
+        lids = None
+        if motion.blink.any():
+            closed = self._photograph(self.face.compose(light, closed, eyes=False))
+            lids = (closed, *closing_lids(canvas, self.who), canvas)
+        fields = expand(basis, canvas.width, canvas.height)
+        noise = NoiseSheet(rng, self.sensor, neutral)
+        for k in range(len(motion.numbers)):
+            picture = neutral + change * (motion.amounts[k, 0] / strongest)
+            if motion.blink[k] > 0:
+                picture = _blink(picture, float(motion.blink[k]), *lids)
+            at = sampling_map(fields, motion.amounts[k], motion.head[k])
+            frame = cv2.remap(
+                picture, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+            )
+            frame = noise.add(frame * motion.gain[k])
+            pixels = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+            yield encode(pixels[..., ::-1] if self.sensor.colour else pixels, self.sensor.quality)
+
+
+def _coarse(canvas: Canvas) -> Canvas:
+    """Return the same view with one pixel for every `FIELD_STEP` along each side."""
+    return Canvas(
+        canvas.width // FIELD_STEP,
+        canvas.height // FIELD_STEP,
+        canvas.unit / FIELD_STEP,
+        (canvas.cx + 0.5) / FIELD_STEP - 0.5,
+        (canvas.cy + 0.5) / FIELD_STEP - 0.5,
+    )
+
+
+def encode(pixels: np.ndarray, quality: int) -> bytes:
+    """JPEG file of 8-bit pixels (grey, or colour in OpenCV's channel order)."""
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a JPEG frame")
+    return data.tobytes()
+
+
+class NoiseSheet:
+    """Sensor noise: one large sheet of noise, a random window of it for each frame."""
+
+    def __init__(self, rng: np.random.Generator, sensor, neutral: np.ndarray):
+        self.rng = rng
+        height, width = neutral.shape[:2]
+        shape = (height + 160, width + 160, *neutral.shape[2:])
+        sheet = rng.standard_normal(shape, dtype=np.float32)
+        if sensor.colour:  # demosaicking leaves the channels' noise partly common
+            sheet = 0.55 * sheet + 0.75 * rng.standard_normal((*shape[:2], 1), dtype=np.float32)
+        if sensor.grain > 0:
+            sheet = cv2.GaussianBlur(sheet, (0, 0), sensor.grain)
+        self.sheet = sheet / sheet.std()
+        base = sensor.read_noise**2 + sensor.shot_noise**2 * neutral / 255
+        self.sigma = np.sqrt(base).astype(np.float32)
+
+    def add(self, frame: np.ndarray) -> np.ndarray:
+        """Return the frame with fresh noise."""
+        height, width = frame.shape[:2]
+        top, left = (int(v) for v in self.rng.integers(0, 160, 2))
+        window = self.sheet[top : top + height, left : left + width]
+        flip = int(self.rng.integers(4))
+        window = window[:: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
+        return frame + window * self.sigma
+
+
+def _blink(picture, closure, closed, upper, lower, weight, canvas: Canvas):
+    """Lower the upper lids over the eyes by `closure`."""
+    _, y = canvas.grid()
+    pixel = 1 / canvas.unit
+    edge = upper + (lower - upper) * closure
+    cover = smoothstep(y, edge + pixel, edge - pixel) * smoothstep(y, upper - 0.06, upper - 0.02)
+    cover = cover * weight * min(1.0, 5 * closure)
+    lash = 0.75 * weight * np.exp(-(((y - edge) / 0.012) ** 2)) * min(1.0, 5 * closure)
+    if picture.ndim == 3:
+        cover, lash = cover[..., None], lash[..., None]
+    return (picture + (closed - picture) * cover) * (1 - lash)

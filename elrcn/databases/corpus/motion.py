@@ -1,0 +1,190 @@
+"""What moves in a clip, frame by frame, and the one warp that the frames and the truth share.
+
+A frame t samples the neutral picture N at ``v = u + sum_k a_k(t) B_k(u)``, ``u = H_t(y)``: `H_t` is
+the head's similarity transform, `B_k` the (inverse) field of action unit k, `a_k` its time course.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Time courses of one clip.
+
+    Attributes
+    ----------
+    numbers : (n,) int64
+        Frame numbers in the clip's folder, onset to offset and the frames around them.
+    onset, apex, offset : int
+        Frame numbers.
+    amounts : (n, k) float32
+        Pixels of each action unit's field.
+    head : (n, 4) float32
+        Shift x and y in pixels, turn in radians, log scale.
+    blink : (n,) float32
+        Lid closure, 0 open to 1 closed.
+    gain : (n,) float32
+        Brightness of the light.
+    """
+
+    numbers: np.ndarray
+    onset: int
+    apex: int
+    offset: int
+    amounts: np.ndarray
+    head: np.ndarray
+    blink: np.ndarray
+    gain: np.ndarray
+
+
+def _ramp(t):
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _wander(rng, n: int, step: float) -> np.ndarray:
+    """Smooth path of n frames, about `step` wide over 60 frames, starting anywhere."""
+    path = np.cumsum(rng.normal(0, 1, n + 40))
+    kernel = np.hanning(33)
+    path = np.convolve(path, kernel / kernel.sum(), mode="same")[20 : 20 + n]
+    return (path - path.mean()) * step / 8
+
+
+def draw_motion(
+    rng: np.random.Generator,
+    length: int,
+    before: int,
+    after: int,
+    first: int,
+    peaks: list[float],
+    shake: float,
+    blink_chance: float,
+) -> Motion:
+    """Draw the time courses of one clip.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    length : int
+        Frames from onset to offset, both included.
+    before, after : int
+        Frames in the folder outside of them.
+    first : int
+        Number of the first frame.
+    peaks : list of float
+        Pixels of each action unit at the apex.
+    shake : float
+        Size of head motion in pixels.
+    blink_chance : float
+        Probability of one blink in the clip.
+    """
+    n = before + length + after
+    rise = int(np.clip(round(length * rng.uniform(0.3, 0.55)), 4, length - 4))
+    hold = int(length * rng.uniform(0.0, 0.15))
+    fall = max(4, int((length - rise - hold) * rng.uniform(0.85, 1.05)))
+    rest = float(rng.choice((0.0, rng.uniform(0.0, 0.2))))
+    frame = np.arange(n) - before
+    amounts = np.zeros((n, len(peaks)), np.float32)
+    for k, peak in enumerate(peaks):
+        lag = 0.0 if k == 0 else rng.uniform(-0.08, 0.08) * rise
+        up = _ramp((frame - max(lag, 0)) / (rise - abs(lag))) ** rng.uniform(0.85, 1.3)
+        down = _ramp((frame - rise - hold) / fall)
+        amounts[:, k] = peak * up * (1 - (1 - rest) * down)
+        amounts[:, k] *= _ramp(1 - (frame - length) / 30.0)
+    head = np.stack(
+        [
+            _wander(rng, n, shake),
+            _wander(rng, n, shake),
+            _wander(rng, n, shake * 0.0022),
+            _wander(rng, n, shake * 0.0012),
+        ],
+        1,
+    )
+    head += rng.normal(0, 1, 4) * np.array((3.0, 3.0, 0.012, 0.006)) * min(1.0, shake * 1.6)
+    blink = np.zeros(n)
+    if rng.random() < blink_chance:
+        centre, half = rng.uniform(0, n), rng.uniform(9, 15)
+        blink = np.clip(1.15 - ((np.arange(n) - centre) / half) ** 2, 0, 1)
+    gain = 1 + _wander(rng, n, 0.006) + rng.normal(0, 0.0012, n)
+    return Motion(
+        numbers=np.arange(first, first + n),
+        onset=first + before,
+        apex=first + before + rise + hold // 2,
+        offset=first + before + length - 1,
+        amounts=amounts,
+        head=head.astype(np.float32),
+        blink=blink.astype(np.float32),
+        gain=gain.astype(np.float32),
+    )
+
+
+def head_matrix(head: np.ndarray, width: int, height: int) -> np.ndarray:
+    """2x3 matrix of u = H(y): from a frame's pixels to the neutral picture's."""
+    dx, dy, turn, log_scale = (float(v) for v in head)
+    c, s = np.exp(-log_scale) * np.cos(turn), np.exp(-log_scale) * np.sin(turn)
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    rotation = np.array(((c, s), (-s, c)))
+    shift = np.array((cx, cy)) - rotation @ np.array((cx + dx, cy + dy))
+    return np.column_stack([rotation, shift])
+
+
+def expand(basis: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return stored fields ``(k, h, w, 2)`` as float32 fields at the frames' size."""
+    fields = [
+        cv2.resize(b.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        for b in basis
+    ]
+    return np.stack(fields) if fields else np.zeros((0, height, width, 2), np.float32)
+
+
+def pixel_grid(width: int, height: int) -> np.ndarray:
+    """Pixel coordinates ``(height, width, 2)``, x first, float32."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+
+
+def mix(fields: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """Sum of fields ``(k, h, w, 2)`` weighted by one frame's amounts ``(k,)``."""
+    return np.tensordot(amounts.astype(np.float32), fields, axes=1)
+
+
+def sample(field: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Bilinear values of `field` ``(h, w, c)`` at pixels `at` ``(h, w, 2)``."""
+    return cv2.remap(
+        field, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def sampling_map(fields: np.ndarray, amounts: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Where in the neutral picture each pixel of a frame comes from, ``(h, w, 2)`` pixels."""
+    height, width = fields.shape[1:3]
+    grid = pixel_grid(width, height)
+    matrix = head_matrix(head, width, height).astype(np.float32)
+    u = grid @ matrix[:, :2].T + matrix[:, 2]
+    if not np.any(amounts):
+        return u
+    return u + sample(mix(fields, amounts), u)
+
+
+def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: int = 8):
+    """Motion of every point of one frame to another, solving the warp for the skin's points.
+
+    Returns
+    -------
+    (h, w, 2) float32
+        Pixels; ``to(x + d(x)) == from(x)``.
+    """
+    height, width = fields.shape[1:3]
+    v = sampling_map(fields, amounts_from, head_from)
+    field = mix(fields, amounts_to)
+    u = v.copy()
+    for _ in range(steps):
+        u = v - sample(field, u)
+    matrix = head_matrix(head_to, width, height)
+    inverse = np.linalg.inv(matrix[:, :2])
+    y = (u - matrix[:, 2].astype(np.float32)) @ inverse.T.astype(np.float32)
+    return (y - pixel_grid(width, height)).astype(np.float32)
