@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from elrcn.config import TemporalConfig, TrainConfig, VGGConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.device import resolve_device, session
+from elrcn.models.clip_classifier import ClipClassifier, encode_labels
 from elrcn.models.inputs import STREAMS, Quirks, check_clips
-from elrcn.models.sources import TensorSource
-from elrcn.models.spatial_stage import SpatialSpec, fit_spatial
-from elrcn.models.temporal import TemporalHead, class_scores
-from elrcn.models.train import outputs, train
 
 
-def stage_seed(random_state: int | None, stage: str) -> int:
-    """Seed of one stage: it depends on `random_state` and the stage's name only.
-
-    So the flow network of a fold is the same network in every experiment that asks for it.
-    """
-    entropy = np.random.SeedSequence().entropy if random_state is None else int(random_state)
-    words = [entropy, *stage.encode()]
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
-
-
-def encode_labels(y, clips: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted classes and every clip's class index.
-
-    Raises
-    ------
-    ElrcnError
-        If there is not one label a clip, or only one class.
-    """
-    classes, index = np.unique(np.asarray(y), return_inverse=True)
-    if len(index) != clips:
-        raise ElrcnError(f"There are {clips} clips but {len(index)} labels.")
-    if len(classes) < 2:
-        raise ElrcnError("The training clips hold a single class; there is nothing to tell apart.")
-    return classes, index
-
-
-class _ELRCN(ClassifierMixin, BaseEstimator):
+class _ELRCN(ClipClassifier):
     """What both variants share: spatial networks, features, temporal stage."""
 
     def _streams(self) -> tuple[str, ...]:
@@ -67,92 +35,17 @@ class _ELRCN(ClassifierMixin, BaseEstimator):
         ElrcnError
             If shapes disagree, the device is missing or a training diverges.
         """
-        quirks = self.quirks or Quirks()
+        streams = self._streams()
         self.classes_, index = encode_labels(y, len(X))
-        updates = quirks.updates_before if quirks.shared_optimizer else 0
-        self.networks_ = {}
-        for stream in self._streams():
-            spec = SpatialSpec(
-                stream=stream,
-                vgg=self.vgg,
-                train=self.spatial_train,
-                scaling=self.scaling,
-                quirks=quirks,
-                pretrained=self._pretrained(),
-            )
-            network = fit_spatial(
-                spec,
-                X,
-                index,
-                len(self.classes_),
-                seed=stage_seed(self.random_state, stream),
-                device=self.device,
-                threads=self.threads,
-                store=self.feature_store,
-                updates_before=updates,
-                progress=self.progress,
-            )
-            self.networks_[stream] = network
-            if quirks.shared_optimizer:
-                updates = network.history.updates
+        updates = self._fit_networks(X, index, streams, self._pretrained(), self.spatial_train)
         self._fit_temporal(self.spatial_features(X), index, updates)
         return self
-
-    def _fit_temporal(self, features: np.ndarray, index: np.ndarray, updates: int) -> None:
-        quirks = self.quirks or Quirks()
-        device = resolve_device(self.device)
-        seed = stage_seed(self.random_state, "temporal")
-        with session(device, seed, self.threads):
-            head = TemporalHead(
-                self.temporal, features.shape[2], len(self.classes_), gates=self.gates
-            )
-            self.history_ = train(
-                head,
-                TensorSource(torch.from_numpy(features).to(device)),
-                index,
-                self.temporal_train,
-                device=device,
-                seed=seed,
-                scores=lambda logits: class_scores(logits, quirks.sigmoid_head),
-                updates_before=updates,
-                progress=self.progress,
-                label="temporal stage",
-            )
-        self.temporal_ = head
-
-    def spatial_features(self, X, layer: str | None = None) -> np.ndarray:
-        """Feature vectors of all frames, streams concatenated: (clips, frames, streams * fc).
-
-        Parameters
-        ----------
-        X : array (clips, frames, 5, H, W)
-            Clips.
-        layer : {"fc7", "fc6"}, optional
-            Default: the layer the temporal stage was trained on.
-        """
-        check_is_fitted(self, "networks_")
-        layer = layer or self.layer
-        parts = [network.features(X, layer) for network in self.networks_.values()]
-        return np.concatenate(parts, axis=2)
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities (clips, classes), columns in the order of `classes_` (Eq 5)."""
         check_is_fitted(self, "temporal_")
         check_clips(X, self.vgg.size)
-        sigmoid = (self.quirks or Quirks()).sigmoid_head
-        device = resolve_device(self.device)
-        features = self.spatial_features(X)
-        with session(device, 0, self.threads):
-            head = self.temporal_.to(device).train(False)
-            return outputs(
-                lambda x: class_scores(head(x).float(), sigmoid).softmax(1),
-                TensorSource(torch.from_numpy(features).to(device)),
-                device=device,
-            )
-
-    def predict(self, X) -> np.ndarray:
-        """Most probable label of every clip."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        return self._temporal_probabilities(self.spatial_features(X))
 
 
 class ELRCNSE(_ELRCN):

@@ -44,7 +44,11 @@ class StreamedFrames:
     def _load(self, index: np.ndarray) -> torch.Tensor:
         frames = []
         for clip, frame in zip(*np.divmod(index, self.frames), strict=True):
-            frames.append(self.encoder.encode(self.X[int(clip)][frame : frame + 1]))
+            if hasattr(self.X, "frame"):
+                image = self.X.frame(int(clip), int(frame))[None]
+            else:
+                image = self.X[int(clip)][frame : frame + 1]
+            frames.append(self.encoder.encode(image))
         batch = torch.from_numpy(np.concatenate(frames))
         return batch.pin_memory() if self.device.type == "cuda" else batch
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
 from elrcn.models.device import memory_format, resolve_device, session
@@ -19,7 +18,7 @@ from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source
 from elrcn.models.train import History, outputs, train
 from elrcn.models.vgg import VGG
-from elrcn.models.weights import file_hash, load_weights
+from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -133,26 +132,20 @@ def fit_spatial(
     progress : bool
         Show a bar.
     """
-    shape = check_clips(X, spec.vgg.size)
+    frames = check_clips(X, spec.vgg.size)[1]
     torch_device = resolve_device(device)
-    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks)
-    module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
     folder = None
     if store is not None:
         key = spec.key(X, y, seed, threads, torch_device.type, updates_before)
         folder = Path(store) / f"{spec.stream}-{key}"
         if (folder / "card.json").is_file():
-            return _fetch(folder, spec, module, encoder, device, threads)
-    encoder.fit(X)
+            return _fetch(folder, spec, classes, device, threads)
+    network = untrained_network(spec, X, classes, seed=seed, device=device, threads=threads)
     with session(torch_device, seed, threads):
-        module.reset_parameters()
-        if spec.pretrained:
-            load_weights(module, spec.pretrained)
-        source = frame_source(X, encoder, torch_device)
-        history = train(
-            module,
-            source,
-            np.repeat(y, shape[1]),
+        network.history = train(
+            network.module,
+            frame_source(X, network.encoder, torch_device),
+            np.repeat(y, frames),
             spec.train,
             device=torch_device,
             seed=seed,
@@ -160,19 +153,33 @@ def fit_spatial(
             progress=progress,
             label=f"spatial stage ({spec.stream})",
         )
-    network = SpatialNetwork(spec, module, encoder, history, device, threads, folder)
     if folder is not None:
-        _keep(folder, network)
+        network.folder = folder
+        _keep(network)
     return network
 
 
-def _keep(folder: Path, network: SpatialNetwork) -> None:
-    """Write the network to `folder` in one step; another process may win the race."""
+def untrained_network(
+    spec: SpatialSpec, X, classes: int, *, seed: int, device: str = "auto", threads: int = 2
+) -> SpatialNetwork:
+    """Give the network that `fit_spatial` would start from, its encoding fitted to `X`."""
+    check_clips(X, spec.vgg.size)
+    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks).fit(X)
+    module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
+    with session(resolve_device(device), seed, threads):
+        module.reset_parameters()
+        if spec.pretrained:
+            load_weights(module, spec.pretrained)
+    return SpatialNetwork(spec, module, encoder, History(), device, threads)
+
+
+def _keep(network: SpatialNetwork) -> None:
+    """Write the network to its folder in one step; another process may win the race."""
+    folder = network.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
-        tensors = {k: v.detach().cpu().contiguous() for k, v in network.module.state_dict().items()}
-        save_file(tensors, part / "network.safetensors")
+        write_tensors(network.module.state_dict(), part / "network.safetensors")
         card = {
             "spec": canonical(network.spec),
             "mean": network.encoder.mean.tolist(),
@@ -189,10 +196,20 @@ def _keep(folder: Path, network: SpatialNetwork) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _fetch(folder: Path, spec, module, encoder, device, threads) -> SpatialNetwork:
+def _fetch(folder: Path, spec, classes: int, device: str, threads: int) -> SpatialNetwork:
     card = json.loads((folder / "card.json").read_text())
+    tensors = read_tensors(folder / "network.safetensors")
+    history = History(**card["history"])
+    return rebuild(spec, classes, tensors, card, history, device, threads, folder)
+
+
+def rebuild(
+    spec: SpatialSpec, classes: int, tensors, card: dict, history, device, threads, folder=None
+) -> SpatialNetwork:
+    """Make a trained network from its tensors and the ``mean`` and ``std`` of its card."""
+    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks)
     encoder.mean = np.array(card["mean"], np.float32)
     encoder.std = np.array(card["std"], np.float32)
-    module.load_state_dict(load_file(folder / "network.safetensors"))
-    history = History(**card["history"])
+    module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
+    module.load_state_dict(tensors)
     return SpatialNetwork(spec, module, encoder, history, device, threads, folder)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from elrcn.errors import ElrcnError
 from elrcn.models.vgg import VGG
@@ -44,13 +45,48 @@ def load_weights(module: VGG, path: str | Path) -> None:
     ElrcnError
         If the file is missing or unreadable, lacks a layer or has other shapes.
     """
+    copy_weights(module, read_tensors(path), path)
+
+
+def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file.
+
+    Raises
+    ------
+    ElrcnError
+        If it is missing, truncated or of another kind.
+    """
     if not Path(path).is_file():
         raise ElrcnError("There is no weights file here.", where=path)
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ElrcnError(f"This weights file cannot be read ({error}).", where=path) from None
-    copy_weights(module, tensors, path)
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Write tensors to a safetensors file, all of it or nothing.
+
+    Raises
+    ------
+    ElrcnError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, part)
+        os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        raise ElrcnError(
+            f"The weights could not be stored ({error}).",
+            where=path,
+            fix="make room on that disk and check that you may write there",
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def copy_weights(module: VGG, tensors: dict[str, torch.Tensor], where=None) -> None:

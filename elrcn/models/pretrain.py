@@ -1,0 +1,134 @@
+"""Face-identity weights in miniature: what VGG-Face is to the paper, for small networks."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from elrcn.config import Profile, canonical, config_hash
+from elrcn.errors import ElrcnError
+from elrcn.models.device import resolve_device, session
+from elrcn.models.sources import TensorSource
+from elrcn.models.train import outputs, train
+from elrcn.models.vgg import VGG
+from elrcn.models.weights import load_weights, write_tensors
+
+__all__ = ["face_identity_weights", "load_weights", "train_identities"]
+
+IMAGES_EACH = 24
+VERSION = 1
+
+
+def train_identities(
+    profile: Profile, images: np.ndarray, labels: np.ndarray, progress: bool = True
+) -> tuple[VGG, dict]:
+    """Train the profile's VGG to tell the identities of grey faces.
+
+    Parameters
+    ----------
+    profile : Profile
+        Network (`vgg`), training (`pretrain_train`), `scaling`, `seed`, `threads_per_fold`.
+    images : ndarray of uint8, shape (n, size, size)
+        Grey faces, fed to all three input channels.
+    labels : ndarray of int, shape (n,)
+        Identities.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    module : VGG
+        The trained network.
+    card : dict
+        Identities, images, losses, accuracy on the sixth of each identity's images held out.
+    """
+    size = profile.vgg.size
+    if images.shape[1:] != (size, size):
+        raise ElrcnError(f"The faces are {images.shape[1:]} px but the network takes {size} px.")
+    identities, index = np.unique(labels, return_inverse=True)
+    rng = np.random.default_rng(profile.seed)
+    held_out = np.zeros(len(index), bool)
+    for identity in range(len(identities)):
+        own = rng.permutation(np.flatnonzero(index == identity))
+        held_out[own[: max(1, len(own) // 6)]] = True
+    values = images.astype(np.float32)
+    mean = std = None
+    if profile.scaling == "standard":
+        mean, std = float(values[~held_out].mean()), float(values[~held_out].std())
+        values = (values - mean) / (std or 1.0)
+    frames = np.repeat(values[..., None], 3, axis=3)
+    device = resolve_device("auto")
+    with session(device, profile.seed, profile.threads_per_fold):
+        module = VGG(profile.vgg, 3, len(identities))
+        source = TensorSource(torch.from_numpy(frames[~held_out]).to(device), images=True)
+        history = train(
+            module,
+            source,
+            index[~held_out],
+            profile.pretrain_train,
+            device=device,
+            seed=profile.seed,
+            progress=progress,
+            label="face identities",
+        )
+        test = TensorSource(torch.from_numpy(frames[held_out]).to(device), images=True)
+        answers = outputs(module, test, device=device).argmax(1)
+    card = {
+        "task": "tell the identities of synthetic faces that appear in no database",
+        "identities": len(identities),
+        "images": len(images),
+        "held_out_images": int(held_out.sum()),
+        "held_out_accuracy": float(np.mean(answers == index[held_out])),
+        "chance": 1 / len(identities),
+        "mean": mean,
+        "std": std,
+        "history": history.to_dict(),
+        "vgg": canonical(profile.vgg),
+        "train": canonical(profile.pretrain_train),
+    }
+    return module, card
+
+
+def face_identity_weights(profile: Profile, cache: Path, progress: bool = True) -> Path:
+    """Return face-identity weights for the profile's VGG, trained once and kept in `cache`.
+
+    Stands where the paper has VGG-Face (Parkhi et al. 2015, doi 10.5244/C.29.41): transfer
+    learning for real, in miniature. The faces are synthetic and belong to neither database.
+
+    Parameters
+    ----------
+    profile : Profile
+        `vgg`, `pretrain_train`, `pretrain_faces` (identities), `scaling`, `seed`.
+    cache : Path
+        Folder for the weights (safetensors) and their JSON card of the same name.
+    progress : bool
+        Show a bar.
+    """
+    from elrcn.databases.corpus.faces import identity_faces
+
+    key = config_hash(
+        "identities", VERSION, profile.vgg, profile.pretrain_train, profile.pretrain_faces,
+        IMAGES_EACH, profile.scaling, profile.seed, profile.threads_per_fold,
+    )  # fmt: skip
+    path = Path(cache) / f"face-identity-{key}.safetensors"
+    if path.is_file() and path.with_suffix(".json").is_file():
+        return path
+    images, labels = identity_faces(
+        profile.pretrain_faces, IMAGES_EACH, profile.vgg.size, profile.seed
+    )
+    module, card = train_identities(profile, np.asarray(images), np.asarray(labels), progress)
+    # The weights come last: they are what the next call looks for.
+    card["config"] = key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(card, indent=1) + "\n")
+        os.replace(part, path.with_suffix(".json"))
+    except OSError as error:
+        raise ElrcnError(f"The card could not be stored ({error}).", where=path.parent) from None
+    write_tensors(module.state_dict(), path)
+    return path

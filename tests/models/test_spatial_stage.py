@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+import torch
+
+from elrcn.config import TemporalConfig, TrainConfig
+from elrcn.errors import ElrcnError
+from elrcn.models import spatial_stage
+from elrcn.models.elrcn import ELRCNSE, ELRCNTE
+from elrcn.models.inputs import Quirks
+from elrcn.models.spatial import FrozenFeatureSVM, SpatialOnly
+from elrcn.models.temporal_only import TemporalOnly
+from elrcn.models.weights import read_tensors, write_tensors
+
+
+@pytest.fixture
+def quick(small):
+    return small | {"spatial_train": TrainConfig(lr=3e-3, max_epochs=2, batch_size=16)}
+
+
+def spatial_arguments(arguments):
+    return {k: v for k, v in arguments.items() if not k.startswith("temporal")}
+
+
+def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_path, monkeypatch):
+    (X, y), (X_test, _) = blobs
+    plain = ELRCNTE(streams=("flow", "strain"), **quick).fit(X, y)
+    kept = ELRCNTE(streams=("flow", "strain"), feature_store=tmp_path, **quick).fit(X, y)
+    np.testing.assert_array_equal(plain.predict_proba(X_test), kept.predict_proba(X_test))
+    folders = sorted(p.name.split("-")[0] for p in tmp_path.iterdir())
+    assert folders == ["flow", "strain"]
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(spatial_stage, "train", forbidden)
+    spatial = SpatialOnly(streams=("flow",), feature_store=tmp_path, **spatial_arguments(quick))
+    spatial.fit(X, y)
+    np.testing.assert_array_equal(
+        spatial.spatial_features(X_test), plain.networks_["flow"].features(X_test)
+    )
+    other_head = quick | {"temporal": TemporalConfig(units=(8, 4))}
+    ELRCNTE(streams=("flow",), layer="fc6", feature_store=tmp_path, **other_head).fit(X, y)
+    for change in ({"random_state": 1}, {"scaling": "raw"}, {"quirks": Quirks(uint8_flow=True)}):
+        with pytest.raises(AssertionError, match="trained again"):
+            ELRCNTE(streams=("flow",), feature_store=tmp_path, **quick | change).fit(X, y)
+    with pytest.raises(AssertionError, match="trained again"):
+        ELRCNTE(streams=("flow",), feature_store=tmp_path, **quick).fit(X[1:], y[1:])
+
+
+def test_features_of_a_kept_network_lie_beside_it(blobs, quick, tmp_path):
+    (X, y), (X_test, _) = blobs
+    model = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    fresh = model.spatial_features(X_test, "fc6")
+    (folder,) = tmp_path.iterdir()
+    assert sum(p.name.startswith("fc6-") for p in folder.iterdir()) == 1
+    np.testing.assert_array_equal(model.spatial_features(X_test, "fc6"), fresh)
+    assert not any(p.name.startswith(".") or p.suffix == ".part" for p in folder.rglob("*"))
+
+
+def test_a_held_out_clip_cannot_touch_the_weights(blobs, quick):
+    (X, y), _ = blobs
+    train = np.arange(len(X)) != 4
+    changed, labels = X.copy(), y.copy()
+    changed[4] = 1e3
+    labels[4] = "surprise"
+    models = [ELRCNSE(**quick).fit(a[train], b[train]) for a, b in ((X, y), (changed, labels))]
+    first, second = (m.networks_["all"].module.state_dict() for m in models)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    first, second = (m.temporal_.state_dict() for m in models)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_fine_tuning_starts_from_the_file(blobs, quick, tmp_path):
+    (X, y), _ = blobs
+    still = quick | {"spatial_train": TrainConfig(lr=0.0, max_epochs=1)}
+    donor = ELRCNTE(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
+    path = tmp_path / "donor.safetensors"
+    write_tensors(donor.state_dict(), path)
+    tuned = ELRCNTE(streams=("flow", "grey"), pretrained=path, **still).fit(X, y)
+    for stream in ("flow", "grey"):
+        state = tuned.networks_[stream].module.state_dict()
+        for name, value in donor.state_dict().items():
+            assert torch.equal(state[name], value) != name.startswith("fc8.")
+    with pytest.raises(ElrcnError, match="conv1_1"):
+        SpatialOnly(streams=("all",), pretrained=path, **spatial_arguments(quick)).fit(X, y)
+
+
+def test_weights_files_that_do_not_fit(blobs, quick, tmp_path):
+    (X, y), _ = blobs
+    path = tmp_path / "w.safetensors"
+    model = ELRCNTE(streams=("flow",), pretrained=path, **quick)
+    with pytest.raises(ElrcnError, match="no weights file"):
+        model.fit(X, y)
+    path.write_bytes(b"not safetensors")
+    with pytest.raises(ElrcnError, match="cannot be read"):
+        model.fit(X, y)
+    write_tensors({"conv1_1.weight": torch.zeros(8, 3, 3, 3)}, path)
+    with pytest.raises(ElrcnError, match="lack"):
+        model.fit(X, y)
+    with pytest.raises(ElrcnError):
+        read_tensors(tmp_path)
+
+
+def test_shared_optimizer_counts_through_all_models(blobs, quick):
+    (X, y), _ = blobs
+    quirks = Quirks(shared_optimizer=True, updates_before=100)
+    model = ELRCNTE(streams=("flow", "strain"), quirks=quirks, **quick).fit(X, y)
+    steps = -(-X.shape[0] * X.shape[1] // 16)
+    flow, strain = (n.history for n in model.networks_.values())
+    assert flow.updates == 100 + steps * len(flow.losses)
+    assert strain.updates == flow.updates + steps * len(strain.losses)
+    assert model.history_.updates == strain.updates + 2 * len(model.history_.losses)
+
+
+@pytest.mark.parametrize("vote", ["majority", "mean"])
+def test_spatial_only_learns(blobs, small, vote):
+    (X, y), (X_test, y_test) = blobs
+    model = SpatialOnly(streams=("flow",), vote=vote, **spatial_arguments(small)).fit(X, y)
+    probabilities = model.predict_proba(X_test)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    frames = model.networks_["flow"].frame_probabilities(X_test)
+    if vote == "mean":
+        np.testing.assert_allclose(probabilities, frames.mean(1), rtol=1e-5)
+    else:
+        votes = np.stack([np.bincount(v, minlength=3) for v in frames.argmax(2)])
+        assert np.all(
+            np.take_along_axis(votes, probabilities.argmax(1)[:, None], 1)[:, 0] == votes.max(1)
+        )
+    assert np.mean(model.predict(X_test) == y_test) >= 0.8
+
+
+def test_frozen_features_need_no_training(blobs, quick):
+    (X, y), (X_test, y_test) = blobs
+    arguments = {k: quick[k] for k in ("vgg", "scaling", "device", "threads")}
+    model = FrozenFeatureSVM(streams=("flow", "strain"), **arguments).fit(X, y)
+    assert model.networks_["flow"].history.losses == []
+    assert model.spatial_features(X_test).shape[2] == 64
+    np.testing.assert_allclose(model.predict_proba(X_test).sum(1), 1, rtol=1e-5)
+    assert np.mean(model.predict(X_test) == y_test) > 0.6
+
+
+def test_temporal_only_sees_small_grey_pixels(blobs, quick):
+    (X, y), _ = blobs
+    moving = X.copy()
+    moving[:, :, 4] = 100 + 50 * X[:, :, 1]
+    arguments = {
+        k: quick[k] for k in ("temporal", "temporal_train", "scaling", "device", "threads")
+    }
+    model = TemporalOnly(pixels=8, **arguments).fit(moving, y)
+    assert model.temporal_.inputs == 64
+    sequence = model._sequences(moving[:1])
+    block = model.encoder_.encode(moving[0])[0, :2, :2, 0].mean()
+    assert sequence[0, 0, 0] == pytest.approx(block, rel=1e-4)
+    assert np.mean(model.predict(moving) == y) > 0.7
+    larger = TemporalOnly(pixels=20, stream="flow", **arguments).fit(moving, y)
+    assert larger.temporal_.inputs == 3 * 400
+
+
+def test_mistakes(blobs, quick):
+    (X, y), _ = blobs
+    with pytest.raises(ElrcnError, match="vote"):
+        SpatialOnly(vote="first", **spatial_arguments(quick)).fit(X, y)
+    with pytest.raises(ElrcnError, match="resized"):
+        TemporalOnly(pixels=0).fit(X, y)
