@@ -24,6 +24,7 @@ from elrcn.provenance import code_hash, library_versions
 from elrcn.session import Session
 
 # A change in any of these may change a prediction, so stored rows are keyed by their code.
+_NOT_IDENTITY = {"steps", "memory", "feature_store", "progress", "device"}
 _LEARNING_CODE = ("models", "features", "preprocess", "evaluation/runner.py")
 
 
@@ -104,6 +105,7 @@ def _network_settings(session: Session) -> dict:
         "scaling": profile.scaling,
         "device": session.device,
         "threads": profile.threads_per_fold,
+        "feature_store": str(session.workspace.cache / "spatial"),
     }
 
 
@@ -234,7 +236,7 @@ def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Sessio
     parameters = {
         key: value
         for key, value in estimator.get_params(deep=True).items()
-        if not isinstance(value, BaseEstimator) and key not in ("steps", "memory")
+        if not isinstance(value, BaseEstimator) and key not in _NOT_IDENTITY
     }
     if parameters.get("pretrained"):
         # The path differs between machines; the name carries the configuration hash.

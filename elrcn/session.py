@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from elrcn.config import PreprocessConfig, get_profile
-from elrcn.databases import casme2, samm
+from elrcn.databases.check import LOADERS, is_synthetic, require_usable
 from elrcn.databases.corpus import make_corpus
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
@@ -54,11 +54,7 @@ class Session:
         self.device = str(resolve_device(device))
         self.progress = progress
         self.workers = workers
-        self._given = {
-            name: root
-            for name, root in resolve_roots(casme2_root or None, samm_root or None).items()
-            if root is not None
-        }
+        self._given = resolve_roots(casme2_root or None, samm_root or None)
 
     @property
     def preprocess_workers(self) -> int:
@@ -75,13 +71,13 @@ class Session:
     @property
     def synthetic(self) -> bool:
         """Whether the data are the embedded corpus, given as such or by its path."""
-        return all((Path(root).parent / "corpus.json").is_file() for root in self.roots.values())
+        return all(is_synthetic(root) for root in self.roots.values())
 
     @cached_property
     def roots(self) -> dict[str, Path]:
         """Database name to its folder."""
         if self._given:
-            return {name: Path(root) for name, root in self._given.items()}
+            return self._given
         made = make_corpus(
             self.workspace.corpora / f"corpus-{self.profile.name}",
             self.profile.corpus,
@@ -96,12 +92,12 @@ class Session:
 
     @cached_property
     def _read(self) -> tuple[Manifest, list[Finding]]:
-        readers = {"CASME2": casme2.read, "SAMM": samm.read}
         parts, findings = [], []
         for name, root in self.roots.items():
-            manifest, found = readers[name](root)
-            parts.append(manifest)
-            findings += found
+            reading = LOADERS[name](root, workers=self.preprocess_workers, progress=self.progress)
+            parts.append(reading.manifest)
+            findings += reading.findings
+        require_usable(findings)
         return concat(parts), findings
 
     @property

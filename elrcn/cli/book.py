@@ -1,0 +1,83 @@
+"""`elrcn notebooks` and `elrcn book`."""
+
+from __future__ import annotations
+
+import click
+
+from elrcn.cli import options
+from elrcn.errors import ElrcnError
+
+
+def _overrides(pairs: tuple[tuple[str, str], ...]) -> dict:
+    import ast
+
+    values = {}
+    for name, text in pairs:
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    return values
+
+
+@click.command("notebooks")
+@click.argument("names", nargs=-1)
+@options.profile
+@options.casme2
+@options.samm
+@click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="Override a notebook's parameter; may be repeated.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Execute even where nothing changed.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def notebooks(names, profile, casme2, samm, parameters, force, quiet):
+    """Execute NAMES (default: all pages of the book) into book/executed/.
+
+    Only what changed since its last good run is executed. A notebook that fails leaves its last
+    good page, and no book is built from that page until it is mended.
+
+    \b
+    Examples:
+      elrcn notebooks
+      elrcn notebooks table1 --profile smoke
+      elrcn notebooks table1 -p seed 3 --force
+      papermill --help-notebook notebooks/table1.ipynb      explains the parameters
+    """
+    from elrcn.config import get_profile
+    from elrcn.publish.runner import run_notebooks
+    from elrcn.workspace import find_workspace
+
+    get_profile(profile)
+    given = {"profile": profile, "casme2_root": casme2, "samm_root": samm}
+    chosen = {name: value for name, value in given.items() if value}
+    for name in chosen.keys() & dict(parameters).keys():
+        if dict(parameters)[name] != chosen[name] and name != "profile":
+            raise ElrcnError(f"{name} is given twice.", fix="give the option or -p, not both")
+    runs = run_notebooks(
+        find_workspace(), names, chosen | _overrides(parameters), force=force, progress=not quiet
+    )
+    for run in runs:
+        state = f"executed, {run.reason}" if run.executed else "unchanged"
+        click.echo(f"{run.page:<16} {run.seconds:7.1f} s  {state}")
+
+
+@click.command("book")
+@click.option("--strict/--lenient", default=True, show_default=True,
+              help="Treat warnings, broken links and network references as errors.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Build even where nothing changed.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def book(strict, force, quiet):
+    """Build _build/html from executed notebooks whose receipts match.
+
+    \b
+    Examples:
+      elrcn book
+      elrcn book --lenient --force
+    """
+    from elrcn.publish.book import build_book
+    from elrcn.workspace import find_workspace
+
+    index = build_book(find_workspace(), strict=strict, force=force, progress=not quiet)
+    click.echo(f"open {index}")
+
+
+COMMANDS = {"notebooks": notebooks, "book": book}

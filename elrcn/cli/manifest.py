@@ -1,0 +1,163 @@
+"""`elrcn manifest build`, `check` and `verify`."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import click
+
+from elrcn.cli import options
+from elrcn.errors import ElrcnError
+
+
+@click.group("manifest")
+def manifest():
+    """Read, check and freeze the databases' clip tables."""
+
+
+def _reading_options(command):
+    @options.casme2
+    @options.samm
+    @click.option("--casme2-sheet", default=None, metavar="FILE", help="Label sheet, if several.")
+    @click.option("--objective-sheet", default=None, metavar="FILE", help="CASME2 class sheet.")
+    @click.option("--samm-sheet", default=None, metavar="FILE", help="Label sheet, if several.")
+    @click.option("--source", type=click.Choice(["cropped", "raw"]), default="cropped",
+                  show_default=True, help="Which CASME II frames, where both exist.")  # fmt: skip
+    @click.option(
+        "--corrections/--no-corrections",
+        default=True,
+        show_default=True,
+        help="Apply the repairs of data_manifest/corrections.csv; each is listed.",
+    )
+    @click.option("--deep", is_flag=True, help="Decode every frame; slower, finds broken pixels.")
+    @options.workers
+    @click.option("--quiet", is_flag=True, help="No progress bars.")
+    @functools.wraps(command)
+    def wrapped(casme2, samm, casme2_sheet, objective_sheet, samm_sheet, source, corrections,
+                deep, workers, quiet, **rest):  # fmt: skip
+        from elrcn.databases.roots import resolve_roots
+
+        return command(
+            roots=resolve_roots(casme2 or None, samm or None),
+            per_database={
+                "CASME2": {
+                    "sheet": casme2_sheet,
+                    "objective_sheet": objective_sheet,
+                    "source": source,
+                },
+                "SAMM": {"sheet": samm_sheet},
+            },
+            common={
+                "corrections": corrections,
+                "deep": deep,
+                "workers": workers or None,
+                "progress": not quiet,
+            },
+            **rest,
+        )
+
+    return wrapped
+
+
+def _require(roots):
+    if not roots:
+        raise ElrcnError(
+            "No database was given.",
+            fix="give --casme2 DIR or --samm DIR, or set ELRCN_CASME2 or ELRCN_SAMM; "
+            "`elrcn corpus make DIR` writes synthetic ones",
+        )
+
+
+@manifest.command("check")
+@_reading_options
+def check(roots, per_database, common):
+    """Report on the folders of CASME II and SAMM: what is there, what is missing, what is odd.
+
+    Exit code 0: clean; 1: usable, with remarks; 2: something must be mended or decided first.
+
+    \b
+    Examples:
+      elrcn manifest check --casme2 ~/CASME2 --samm ~/SAMM
+      elrcn manifest check --casme2 ~/CASME2 --source raw --deep
+    """
+    from elrcn.databases.check import check_report
+
+    _require(roots)
+    report = check_report(roots, per_database, **common)
+    click.echo(report.render_text())
+    return report.exit_code
+
+
+@manifest.command("build")
+@_reading_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("manifest"),
+    show_default=True,
+    help="Folder of manifest.csv and datapackage.json.",
+)
+def build(roots, per_database, common, out):
+    """Freeze the clip table as CSV with a Frictionless datapackage.json.
+
+    The table holds labels: made from a licensed copy, it may not be published.
+
+    \b
+    Examples:
+      elrcn manifest build --casme2 ~/CASME2 --samm ~/SAMM --out my-manifest
+      elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
+    """
+    from elrcn.databases.check import LOADERS, require_usable
+    from elrcn.databases.package import write_datapackage
+    from elrcn.manifest import concat
+
+    _require(roots)
+    readings = {
+        name: LOADERS[name](root, **common, **per_database[name]) for name, root in roots.items()
+    }
+    findings = [finding for reading in readings.values() for finding in reading.findings]
+    for finding in findings:
+        click.echo(f"{finding.level}: {finding}", err=True)
+    require_usable(findings)
+    table = concat([reading.manifest for reading in readings.values()])
+    click.echo(f"{len(table)} clips in {write_datapackage(table, out)}")
+
+
+@manifest.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.casme2
+@options.samm
+@options.workers
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def verify(folder: Path, casme2, samm, workers, quiet):
+    """Tell what changed on disk since the manifest in FOLDER was built (exit code 1 if anything).
+
+    \b
+    Example:
+      elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
+    """
+    from elrcn.databases.package import check_datapackage
+    from elrcn.databases.package import verify as compare
+    from elrcn.databases.roots import resolve_roots
+    from elrcn.manifest import Manifest
+
+    roots = resolve_roots(casme2 or None, samm or None)
+    _require(roots)
+    check_datapackage(folder / "datapackage.json")
+    held = Manifest.from_csv(folder / "manifest.csv", roots)
+    missing = sorted(set(held.table["database"]) - set(roots))
+    if missing:
+        raise ElrcnError(
+            f"The manifest holds clips of {' and '.join(missing)}, and no folder was given for it.",
+            where=folder,
+            fix="give --casme2 and --samm",
+        )
+    changes = compare(held, roots, workers=workers or None, progress=not quiet)
+    for change in changes:
+        click.echo(change)
+    click.echo(f"{len(held)} clips, {len({c.clip for c in changes})} changed")
+    return 1 if changes else 0
+
+
+COMMANDS = {"manifest": manifest}
