@@ -32,38 +32,42 @@ def strip_figure(manifest: Manifest, indices: Sequence[int], title: str, gain: i
     gain : int
         Factor on the difference of grey levels, which is too small to see as it is.
     """
+    strips = [_strip(manifest, i) for i in indices]
+    # Four pictures share the width, so their height follows from their shape.
+    heights = [0.72 + (WIDTH - 0.2) / 4 * s[2][0].shape[0] / s[2][0].shape[1] for s in strips]
     with figure_style():
-        fig, axes = plt.subplots(
-            len(indices),
-            4,
-            figsize=(WIDTH, 0.55 + 1.72 * len(indices)),
-            squeeze=False,
-        )
-        for strip, i in zip(axes, indices, strict=True):
-            row = manifest.table.iloc[i]
-            paths = manifest.frame_paths(i)
-            numbers = frame_numbers(row)
-            chosen = (0, apex_index(row), len(paths) - 1)
-            frames = [_small(read_grey(paths[k])) for k in chosen]
-            names = ("onset", "apex" if not pd.isna(row["apex"]) else "middle", "offset")
-            for ax, frame, name, k in zip(strip, frames, names, chosen, strict=False):
-                ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
-                ax.set_xlabel(
-                    f"{name}\n{1000 * (numbers[k] - numbers[0]) / row['fps']:.0f} ms", fontsize=9
-                )
+        fig = plt.figure(figsize=(WIDTH, sum(heights) + 0.35))
+        parts = np.atleast_1d(fig.subfigures(len(strips), 1, height_ratios=heights))
+        for part, (label, below, frames) in zip(parts, strips, strict=True):
+            part.suptitle(label, fontsize=9, x=0.01, ha="left")
+            axes = part.subplots(1, 4)
             change = frames[1].astype(int) - frames[0].astype(int)
-            strip[3].imshow(change * gain, cmap="gray", vmin=-255, vmax=255)
-            strip[3].set_xlabel(f"apex − onset\n× {gain}", fontsize=9)
-            label = row["emotion"] or f"class {row['objective_class']}"
-            strip[0].set_title(
-                f"{row['clip_id']}: {label}, AU {row['action_units']}", fontsize=9, loc="left"
-            )
-            for ax in strip:
+            for ax, frame in zip(axes, frames, strict=False):
+                ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
+            axes[3].imshow(change * gain, cmap="gray", vmin=-255, vmax=255)
+            for ax, text in zip(axes, [*below, f"apex − onset\n× {gain}"], strict=True):
+                ax.set_xlabel(text, fontsize=9)
                 ax.set_xticks([])
                 ax.set_yticks([])
                 ax.spines[:].set_visible(False)
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
+
+
+def _strip(manifest: Manifest, i: int) -> tuple[str, list[str], list[np.ndarray]]:
+    """Heading, labels and frames of clip `i` at onset, apex and offset."""
+    row, paths = manifest.table.iloc[i], manifest.frame_paths(i)
+    numbers = frame_numbers(row)
+    chosen = (0, apex_index(row), len(paths) - 1)
+    names = ("onset", "middle" if pd.isna(row["apex"]) else "apex", "offset")
+    below = [
+        f"{name}\n{1000 * (numbers[k] - numbers[0]) / row['fps']:.0f} ms"
+        for name, k in zip(names, chosen, strict=True)
+    ]
+    label = f"{row['clip_id']}: class {row['objective_class']}, AU {row['action_units']}"
+    if row["emotion"]:
+        label = label.replace(": ", f": {row['emotion']}, ", 1)
+    return label, below, [_small(read_grey(paths[k])) for k in chosen]
 
 
 def _small(frame: np.ndarray, height: int = 170) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from skimage.color import lab2rgb
 
 from elrcn.preprocess.tim import tim_matrix
@@ -138,7 +139,7 @@ def flow_figure(frame: np.ndarray, flow: np.ndarray, title: str, step: int | Non
     limit = speed_limit(flow)
     rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
     u, v = flow[rows, columns, 0], flow[rows, columns, 1]
-    moving = np.hypot(u, v) > 0.1 * limit
+    moving = np.hypot(u, v) > 0.15 * limit
     with figure_style():
         fig = plt.figure(figsize=(WIDTH, 4.3))
         grid = fig.add_gridspec(2, 2, height_ratios=[2.6, 1])
@@ -188,7 +189,10 @@ def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
     title : str
         Clip and frames.
     """
-    limit = max(float(np.percentile(strain, 99.5)), 1e-6)
+    # The picture's edge, where flow knows least, must not set the scale.
+    edge = [max(1, n // 12) for n in strain.shape]
+    inner = strain[edge[0] : -edge[0], edge[1] : -edge[1]]
+    limit = max(float(np.percentile(inner, 99.5)), 1e-6)
     with figure_style():
         fig, (plain, heat) = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
         for ax in (plain, heat):
@@ -202,10 +206,47 @@ def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
             alpha=np.clip(0.15 + 0.85 * strain / limit, 0, 0.85),
         )
         image_key = plt.cm.ScalarMappable(cmap="viridis", norm=image.norm)
-        bar = fig.colorbar(image_key, ax=(plain, heat), location="bottom", shrink=0.7, aspect=30)
+        bar = fig.colorbar(
+            image_key, ax=(plain, heat), location="bottom", shrink=0.7, aspect=30, extend="max"
+        )
         bar.set_label("strain magnitude (px per px)")
         bar.outline.set_visible(False)
         plain.set_title("frame", fontsize=10)
         heat.set_title("optical strain", fontsize=10)
+        fig.suptitle(title, fontsize=11, x=0.01, ha="left")
+    return fig
+
+
+def channels_figure(step: np.ndarray, names, title: str) -> Figure:
+    """One step of a clip as the network gets it: a panel a channel, each with its own scale.
+
+    Parameters
+    ----------
+    step : ndarray, shape (channels, S, S)
+        One entry of a stack.
+    names : sequence of str
+        A name with unit for each channel; signed ones start with "flow".
+    title : str
+        Clip and step.
+    """
+    with figure_style():
+        fig, axes = plt.subplots(2, 3, figsize=(WIDTH, 3.9))
+        for ax, plane, name in zip(axes.flat, step, names, strict=False):
+            signed = plane.min() < 0
+            limit = max(float(np.percentile(np.abs(plane), 99.5)), 1e-6)
+            image = ax.imshow(
+                plane,
+                cmap="PuOr" if signed else "gray" if name.startswith("grey") else "viridis",
+                vmin=-limit if signed else 0,
+                vmax=limit,
+            )
+            ax.set_title(name, fontsize=9)
+            bar = fig.colorbar(image, ax=ax, location="bottom", shrink=0.9)
+            bar.ax.tick_params(labelsize=8)
+            bar.locator = MaxNLocator(3)
+            bar.outline.set_visible(False)
+            bare(ax)
+        for ax in axes.flat[len(step) :]:
+            ax.axis("off")
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig

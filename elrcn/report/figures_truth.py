@@ -42,7 +42,9 @@ def check_figure(check: FlowCheck, title: str) -> Figure:
         for ax in (*panels, wrong):
             ax.contour(check.mask, levels=[0.5], colors="black", linewidths=0.8)
             bare(ax)
-        colour_wheel(fig.add_subplot(grid[1, 1]), limit)
+        corner = fig.add_subplot(grid[1, 1])
+        corner.axis("off")
+        colour_wheel(corner.inset_axes([0.25, 0.2, 0.6, 0.6]), limit)
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
 

@@ -240,3 +240,24 @@ def confusion_table(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     total = counts.sum(axis=1)
     shares = counts.div(total.where(total > 0), axis=0).add_suffix("_share")
     return counts.join(shares)
+
+
+def summary(table: pd.DataFrame, chance: float) -> str:
+    """Say in Markdown how each measured method's UAR stands to chance and to the largest class.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `result_table`; a method counts as above chance if its whole interval is.
+    chance : float
+        UAR of guessing.
+    """
+    lines = []
+    for _, row in table[table["uar"].notna()].iterrows():
+        low, high = row["uar_low"], row["uar_high"]
+        text = f"- **{row['method']}**: UAR {row['uar']:.3f}"
+        if not pd.isna(low):
+            place = "above" if low > chance else "below" if high < chance else "not apart from"
+            text += f" (95% interval {low:.3f} to {high:.3f}), {place} chance ({chance:.2f})"
+        lines.append(f"{text}; accuracy {row['war']:.3f}.")
+    return "\n".join(lines)
