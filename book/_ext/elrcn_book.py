@@ -13,15 +13,26 @@ from sphinx.errors import ExtensionError
 #: Runs after the theme has made its buttons.
 _AFTER_THEME = 900
 _EXECUTED = re.compile(r"book(/|%2F)executed(/|%2F)")
+# sphinx-thebe, which Jupyter Book always loads, warns about any other host.
 _REMOTE = re.compile(
-    r"^(?:https://|git@|ssh://git@)(?P<host>git(?:hub|lab)\.com)[:/](?P<path>.+?)(?:\.git)?/?$"
+    r"^(?:https://|git@|ssh://git@)github\.com[:/](?P<path>[^/\s]+/[^/\s]+?)(?:\.git)?/?$"
+)
+# What fails when a page is opened from disk: fonts preloaded across origins (the style sheet loads
+# them all the same) and the two copies of thebe's configuration, which is off.
+_FAILS_OFFLINE = re.compile(
+    r"""<link\ rel="preload"\ as="font"[^>]*>\n?
+    |<script>const\ THEBE_JS_URL.*?</script>
+    |<script\ type="text/x-thebe-config">.*?</script>
+    |<script>kernelName\ =.*?</script>
+    |<script[^>]*sphinx-thebe\.js[^>]*></script>""",
+    re.DOTALL | re.VERBOSE,
 )
 
 
 def repository_url(remote: str) -> str:
-    """Return the web address of a GitHub or GitLab remote; empty for any other."""
+    """Return the web address of a GitHub remote; empty for any other."""
     match = _REMOTE.match(remote.strip())
-    return f"https://{match['host']}/{match['path']}" if match else ""
+    return f"https://github.com/{match['path']}" if match else ""
 
 
 def source_link(url: str) -> str:
@@ -29,7 +40,11 @@ def source_link(url: str) -> str:
 
     >>> source_link("https://x.org/lab/tree/book/executed/table1.ipynb")
     'https://x.org/lab/tree/notebooks/table1.ipynb'
+
+    A link without a host is the page's own source, beside the page, and stays.
     """
+    if not url.startswith(("https://", "http://")):
+        return url
     return _EXECUTED.sub(lambda m: f"notebooks{m[2]}", url)
 
 
@@ -80,6 +95,15 @@ def _copy_files(app, exception):
         )
 
 
+def _clean_pages(app, exception):
+    if exception is not None or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        if "_static" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            path.write_text(_FAILS_OFFLINE.sub("", text), encoding="utf-8")
+
+
 def _escape_bars(app, what, name, obj, options, lines):
     # In docstrings |v| is an absolute value and `int | None` a type; to docutils a bar begins a
     # substitution.
@@ -103,4 +127,5 @@ def setup(app):
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("html-page-context", _rewrite_launch_links, priority=_AFTER_THEME)
     app.connect("build-finished", _copy_files)
+    app.connect("build-finished", _clean_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

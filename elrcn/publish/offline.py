@@ -75,6 +75,8 @@ def problems(html: str | Path) -> list[str]:
     html = Path(html).resolve()
     pages = {}
     for path in sorted(html.rglob("*.html")):
+        if path.relative_to(html).parts[0] == "_static":
+            continue  # templates of the theme, not pages
         parser = _Links()
         parser.feed(path.read_text(encoding="utf-8"))
         pages[path] = parser

@@ -74,11 +74,7 @@ def _inputs(parameters: dict[str, Any]) -> dict[str, str]:
     given = [parameters.get(name) or None for name in ("casme2_root", "samm_root")]
     found = {}
     for name, root in resolve_roots(*given).items():
-        if root is None:
-            found[name] = "embedded"
-            continue
-        root = Path(root)
-        sheets = {p.name: file_hash(p) for p in sorted(root.glob("*.xls*")) if p.is_file()}
+        sheets = {p.name: file_hash(p) for p in sorted(Path(root).glob("*.xls*")) if p.is_file()}
         found[name] = config_hash(str(root), sheets)
     return found
 
