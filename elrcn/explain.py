@@ -1,0 +1,156 @@
+"""Grad-CAM of a spatial network (Section V, Figure 9), and how much of it lies where it should."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from captum.attr import LayerAttribution, LayerGradCam
+
+from elrcn.errors import ElrcnError
+from elrcn.models.device import memory_format, resolve_device, session
+from elrcn.models.inputs import check_clips
+from elrcn.models.sources import frame_source
+from elrcn.models.spatial_stage import SpatialNetwork
+
+_BATCH = 64
+
+
+def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
+    """Grad-CAM of every frame on the network's last convolution (Selvaraju et al. 2017).
+
+    The maps of the layer are weighted by the mean gradient of the target's logit, added up and
+    cut at zero (doi 10.1109/ICCV.2017.74), then enlarged to the input by bilinear interpolation.
+
+    Parameters
+    ----------
+    network : SpatialNetwork
+        Of a fitted estimator (``estimator.networks_["all"]``), or
+        `elrcn.models.spatial_stage.untrained_network` as a control.
+    X : array (clips, frames, 5, H, W)
+        Clips.
+    targets : int or array of int, shape (clips,)
+        Class index to explain, for all clips or for each.
+
+    Returns
+    -------
+    ndarray (clips, frames, H, W)
+        Not negative, float32; in the unit of the logit, so not comparable between networks.
+
+    Raises
+    ------
+    ElrcnError
+        If shapes or targets do not fit the network.
+    """
+    clips, frames, _, height, width = check_clips(X, network.spec.vgg.size)
+    targets = np.broadcast_to(np.asarray(targets, np.int64), clips)
+    if targets.min() < 0 or targets.max() >= network.module.classes:
+        raise ElrcnError(
+            f"The network has {network.module.classes} classes; class index "
+            f"{int(targets.max())} or {int(targets.min())} is not among them."
+        )
+    device = resolve_device(network.device)
+    targets = np.repeat(targets, frames)
+    index = np.arange(clips * frames)
+    batches = [index[i : i + _BATCH] for i in range(0, len(index), _BATCH)]
+    parts = []
+    with session(device, 0, network.threads):
+        module = network.module.to(device, memory_format=memory_format(device)).train(False)
+        method = LayerGradCam(module, module.last_conv)
+        source = frame_source(X, network.encoder, device)
+        for batch, images in zip(batches, source.batches(batches), strict=True):
+            target = torch.from_numpy(targets[batch]).to(device)
+            maps = method.attribute(images, target=target, relu_attributions=True)
+            maps = LayerAttribution.interpolate(maps, (height, width), "bilinear")
+            parts.append(maps.detach().float().cpu().numpy())
+        module.zero_grad(set_to_none=True)
+    return np.concatenate(parts).reshape(clips, frames, height, width)
+
+
+def clip_map(maps: np.ndarray) -> np.ndarray:
+    """Mean over the frames, each scaled to a maximum of 1: shape (clips, H, W).
+
+    Frames without any positive evidence count as zero.
+    """
+    peak = maps.max((2, 3), keepdims=True)
+    return (maps / np.where(peak > 0, peak, 1)).mean(1)
+
+
+def pointing_game(cam: np.ndarray, mask: np.ndarray) -> float:
+    """Whether the highest point of a map lies in the mask (Zhang et al. 2018, the pointing game).
+
+    Parameters
+    ----------
+    cam : ndarray (H, W)
+        Map.
+    mask : ndarray of bool (H, W)
+        Where the evidence should be, e.g. the union of the clip's action-unit masks.
+
+    Returns
+    -------
+    float
+        1 or 0; where several pixels share the maximum, the share of them inside. So a constant
+        map scores the mask's share of the picture, which is what pointing blindly scores.
+        (doi 10.1007/s11263-017-1059-x)
+    """
+    mask = _same_shape(cam, mask)
+    return float(mask[cam == cam.max()].mean())
+
+
+def energy_inside(cam: np.ndarray, mask: np.ndarray) -> float:
+    """Share of a map's total that lies in the mask, in 0..1.
+
+    A map that is zero everywhere scores the mask's share of the picture, like any constant map.
+
+    Parameters
+    ----------
+    cam : ndarray (H, W)
+        Map, not negative.
+    mask : ndarray of bool (H, W)
+        Where the evidence should be.
+    """
+    mask = _same_shape(cam, mask)
+    total = float(cam.sum(dtype=np.float64))
+    return float(cam[mask].sum(dtype=np.float64)) / total if total > 0 else float(mask.mean())
+
+
+def _same_shape(cam: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    mask = np.asarray(mask, bool)
+    if cam.shape != mask.shape or cam.ndim != 2:
+        raise ElrcnError(f"A map of shape {cam.shape} and a mask of {mask.shape} do not fit.")
+    return mask
+
+
+def mask_to_input(mask: np.ndarray, size: int) -> np.ndarray:
+    """Reduce a mask (H, W) to the network's input: pixels covered at least by half.
+
+    Where that leaves none of a mask that has any, the most covered pixels are taken.
+    """
+    covered = torch.from_numpy(np.asarray(mask, np.float32))[None, None]
+    covered = torch.nn.functional.interpolate(covered, (size, size), mode="area")[0, 0].numpy()
+    if covered.max() <= 0:
+        return np.zeros((size, size), bool)
+    return covered >= min(0.5, covered.max())
+
+
+def random_maps(count: int, grid: int, size: int, seed: int = 0) -> np.ndarray:
+    """Draw maps that know nothing, as smooth as Grad-CAM's: (count, size, size), float32 in 0..1.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    grid : int
+        Side of the last convolution's maps (see `cam_grid`), where the values are drawn.
+    size : int
+        Side of the network's input, to which they are enlarged as Grad-CAM is.
+    seed : int
+        Same seed, same maps.
+    """
+    values = np.random.default_rng(seed).random((count, 1, grid, grid), np.float32)
+    maps = LayerAttribution.interpolate(torch.from_numpy(values), (size, size), "bilinear")
+    return maps[:, 0].numpy()
+
+
+def cam_grid(network: SpatialNetwork) -> int:
+    """Side of the maps that Grad-CAM weights, before they are enlarged."""
+    return network.spec.vgg.size // 2 ** (len(network.spec.vgg.convs) - 1)
