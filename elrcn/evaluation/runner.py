@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -83,6 +84,24 @@ def aligned_probabilities(estimator, X, classes: Sequence) -> np.ndarray:
     out = np.zeros((len(given), len(classes)))
     out[:, [number[c] for c in estimator.classes_]] = given
     return out
+
+
+def describe_once(estimator, X, progress: bool = False):
+    """Take a descriptor of single clips off the front of a pipeline, and describe all clips now.
+
+    Such a step (``per_clip`` is true: `elrcn.features.clips.ClipDescriptor`) learns nothing and
+    sees one clip at a time, so the folds' rows are the same as if each fold did it again, and
+    nothing of a test clip can reach a training clip.
+
+    Returns
+    -------
+    estimator, X
+        The rest of the pipeline and the features; unchanged if there is no such step.
+    """
+    steps = getattr(estimator, "steps", ())
+    if len(steps) < 2 or not getattr(steps[0][1], "per_clip", False):
+        return estimator, X
+    return Pipeline(steps[1:]), clone(steps[0][1]).set_params(progress=progress).transform(X)
 
 
 def _run_fold(estimator, X, table, labels, classes, fold: Fold, store: RunStore, seed, threads):
@@ -202,23 +221,19 @@ def run_protocol(
     store.plan([fold.name for fold in folds])
     missing = missing_folds(folds, store, table["clip_id"])
     table = table[["clip_id", "subject"]]
-    # Nothing to do costs no workers; and `n_jobs=None` lets an outer parallel_config decide.
+    if not missing:
+        return store.rows()
+    estimator, X = describe_once(estimator, X, progress)
     jobs = (
         delayed(_run_fold)(estimator, X, table, labels, classes, fold, store, seed, threads)
         for fold in missing
     )
-    if missing:
-        parallel = Parallel(
-            n_jobs=workers if workers != 1 else None, return_as="generator_unordered"
-        )
-        done = parallel(jobs)
-        for _ in tqdm(
-            done,
-            total=len(folds),
-            initial=len(folds) - len(missing),
-            desc=store.run,
-            unit="fold",
-            disable=not progress,
-        ):
-            pass
+    # `n_jobs=None` lets an outer parallel_config decide.
+    done = Parallel(n_jobs=None if workers == 1 else workers, return_as="generator_unordered")(jobs)
+    finished = len(folds) - len(missing)
+    with tqdm(
+        total=len(folds), initial=finished, desc=store.run, unit="fold", disable=not progress
+    ) as bar:
+        for _ in done:
+            bar.update()
     return store.rows()

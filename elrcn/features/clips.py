@@ -20,6 +20,8 @@ class ClipDescriptor(TransformerMixin, BaseEstimator):
     """
 
     channels = 1
+    #: Says so to `elrcn.evaluation.runner`, which then describes every clip once, not once a fold.
+    per_clip = True
 
     def fit(self, X, y=None):
         """Do nothing: there is nothing to learn."""

@@ -21,6 +21,7 @@ from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.protocols import hde_folds, loso_folds
 from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
+from elrcn.features.clips import ClipDescriptor
 
 CARD = {"experiment": "test", "seed": 7}
 
@@ -127,6 +128,31 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path, task):
         run(tmp_path / "d", task, Centroid(broken=True))
 
 
+class Doubled(ClipDescriptor):
+    """Describes a clip by twice its mean frame, and counts how often it is asked."""
+
+    asked = 0
+
+    def __init__(self, progress=False):
+        self.progress = progress
+
+    def describe(self, clip):
+        Doubled.asked += 1
+        return 2 * clip.mean(axis=(0, 1)).ravel().astype(float)
+
+
+def test_clips_are_described_once_and_the_rows_are_the_same(tmp_path, task):
+    task.X = np.random.default_rng(0).normal(size=(30, 3, 1, 2, 4)) + task.X.reshape(30, 1, 1, 2, 4)
+    once = run(tmp_path / "once", task, make_pipeline(Doubled(), Centroid()))
+    assert Doubled.asked == 30
+    run(tmp_path / "once", task, make_pipeline(Doubled(), Centroid()))
+    assert Doubled.asked == 30
+    # A pipeline inside a pipeline is left as it is: each fold describes its own clips.
+    each = run(tmp_path / "each", task, make_pipeline(make_pipeline(Doubled()), Centroid()))
+    assert Doubled.asked == 30 + 5 * 30
+    pd.testing.assert_frame_equal(once, each, check_exact=True)
+
+
 _PROGRAM = """
     import sys
     sys.path.insert(0, {here!r})
@@ -155,7 +181,7 @@ def test_killed_and_resumed_gives_the_rows_of_an_unbroken_run(tmp_path, task, wo
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not list(folder.glob("folds/*.csv")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
