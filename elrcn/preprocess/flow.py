@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from elrcn.errors import ElrcnError
+from elrcn.preprocess.tvl1_pyramid import ipol_flow, scales_that_fit
 
 METHODS = ("ipol", "opencv", "opencv-authors")
 
@@ -25,11 +26,6 @@ def _check_pair(first, second):
             fix="check that the clip's frames are all of the same size",
         )
     return first.astype(np.float32), second.astype(np.float32)
-
-
-def scales_that_fit(height: int, width: int, zoom: float = 0.5) -> int:
-    """Pyramid levels of IPOL's program: the coarsest has a diagonal of about 16 pixels."""
-    return max(1, int(1 + np.log(np.hypot(width, height) / 16) / np.log(1 / zoom)))
 
 
 def _opencv_default(first, second):
@@ -68,7 +64,7 @@ def _opencv_authors(first, second):
     return solver.calc(pair[0], pair[1], None)
 
 
-_SOLVERS = {"ipol": _opencv_authors, "opencv": _opencv_default, "opencv-authors": _opencv_authors}
+_SOLVERS = {"ipol": ipol_flow, "opencv": _opencv_default, "opencv-authors": _opencv_authors}
 
 
 def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np.ndarray:
@@ -79,9 +75,12 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     first, second : array_like, shape (H, W)
         Grey frames, 0..255, at least 16 x 16.
     method : {"ipol", "opencv", "opencv-authors"}
-        "opencv" is OpenCV contrib's DualTVL1 with its own defaults; "opencv-authors" the same
-        solver under the settings of IPOL's program: the pair scaled jointly, smoothed with sigma
-        0.8, as many scales as fit at zoom 0.5, 5 warps, up to 300 iterations, no median filter.
+        "ipol" is the algorithm of IPOL's program, which the paper's authors used (see
+        `elrcn.preprocess.tvl1_pyramid`). "opencv" is OpenCV contrib's DualTVL1 with its own
+        defaults: another flow, with a median filter, five scales at step 0.8 and no presmoothing.
+        "opencv-authors" is that solver under the settings of IPOL's program: the pair scaled
+        jointly, smoothed with sigma 0.8, as many scales as fit at zoom 0.5, 5 warps, up to 300
+        iterations, no median filter.
 
     Returns
     -------

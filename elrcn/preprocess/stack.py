@@ -19,7 +19,7 @@ from elrcn.preprocess.stackarray import StackArray, open_folder, read_header, wr
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Part of every cache key: raise it when the numbers that this package computes change."""
 
 CHANNELS = ("flow_x", "flow_y", "flow_magnitude", "strain", "grey")
@@ -89,15 +89,15 @@ def stack_clip(
     frames = _in_time(frames, config)
     flows = flow_sequence(frames, config.flow, threads)
     out = np.empty((len(flows), len(CHANNELS), config.size, config.size), np.float32)
-    planes = np.empty((side, side, len(CHANNELS)), np.float32)
     for t, flow in enumerate(flows):
-        planes[..., :3] = flow_image(flow, quantise)
-        planes[..., 3] = optical_strain(flow)
-        planes[..., 4] = frames[t]
-        small = planes
-        if config.size != side:
-            small = cv2.resize(planes, (config.size, config.size), interpolation=cv2.INTER_AREA)
-        out[t] = small.transpose(2, 0, 1)
+        planes = (
+            *np.moveaxis(flow_image(flow, quantise), 2, 0),
+            optical_strain(flow),
+            frames[t],
+        )
+        # One plane at a time: OpenCV's area averaging takes four channels at most.
+        for c, plane in enumerate(planes):
+            out[t, c] = resize(np.ascontiguousarray(plane), config.size)
     return out
 
 

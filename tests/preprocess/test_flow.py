@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence, scales_that_fit, tvl1_flow
+from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence, tvl1_flow
 
 
 def moved_pair(size=96, seed=0):
@@ -59,11 +59,6 @@ def test_eight_bit_frames_are_the_same_as_floating_point():
             tvl1_flow(first, second, method),
             tvl1_flow(first.astype(np.float64), second.astype(np.float32), method),
         )
-
-
-@pytest.mark.parametrize("side, scales", [(16, 1), (64, 3), (168, 4), (224, 5), (1024, 7)])
-def test_scales_that_fit(side, scales):
-    assert scales_that_fit(side, side) == scales
 
 
 def test_flow_image():

@@ -1,0 +1,173 @@
+"""The IPOL TV-L1 optical flow of a pair of frames: scales, smoothing and zooming.
+
+The algorithm of Sanchez, Meinhardt-Llopis and Facciolo, "TV-L1 Optical Flow Estimation", Image
+Processing On Line 3 (2013), doi:10.5201/ipol.2013.26, with its default parameters and boundary
+rules, written from the article's description.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from elrcn.preprocess.tvl1 import solve_scale
+
+PRESMOOTHING = 0.8
+ZOOM_SIGMA = 0.6 * np.sqrt(1 / 0.5**2 - 1)
+
+
+def scales_that_fit(height: int, width: int) -> int:
+    """Return the number of pyramid levels; the coarsest has a diagonal of 16 to 32 pixels."""
+    return max(1, int(1 + np.log(np.hypot(width, height) / 16) / np.log(2)))
+
+
+def gaussian_kernel(sigma: float) -> np.ndarray:
+    """Half a normalised Gaussian, from its centre to five sigma."""
+    size = int(5 * sigma) + 1
+    kernel = np.exp(-(np.arange(size) ** 2) / (2 * sigma**2))
+    return kernel / (2 * kernel.sum() - kernel[0])
+
+
+@numba.njit(cache=True, nogil=True)
+def _reflect(k, n):
+    """Reflection about the first sample on one side, about the edge on the other."""
+    if k < 0:
+        return -k
+    if k >= n:
+        return 2 * n - 1 - k
+    return k
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def smooth(image, kernel, step):
+    """Gaussian filter, rows then columns, keeping every `step`-th sample of both axes.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx), float32
+    kernel : ndarray, float64
+        Half kernel; must not be longer than the image's sides.
+    step : int
+
+    Returns
+    -------
+    ndarray, shape (ceil(ny / step), ceil(nx / step)), float32
+    """
+    ny, nx = image.shape
+    size = len(kernel)
+    rows, columns = (ny + step - 1) // step, (nx + step - 1) // step
+    lines = np.empty((ny, columns), np.float32)
+    padded = np.empty(nx + 2 * size, np.float64)
+    total = np.empty(nx, np.float64)
+    for i in range(ny):
+        for j in range(nx):
+            padded[size + j] = image[i, j]
+        for j in range(size):
+            padded[size - 1 - j] = image[i, _reflect(-1 - j, nx)]
+            padded[size + nx + j] = image[i, _reflect(nx + j, nx)]
+        for j in range(nx):
+            total[j] = kernel[0] * padded[size + j]
+        for k in range(1, size):
+            for j in range(nx):
+                total[j] += kernel[k] * (padded[size + j - k] + padded[size + j + k])
+        for j in range(columns):
+            lines[i, j] = total[j * step]
+    out = np.empty((rows, columns), np.float32)
+    for i in range(rows):
+        centre = i * step
+        for j in range(columns):
+            total[j] = kernel[0] * lines[centre, j]
+        for k in range(1, size):
+            above, below = _reflect(centre - k, ny), _reflect(centre + k, ny)
+            for j in range(columns):
+                total[j] += kernel[k] * (np.float64(lines[above, j]) + lines[below, j])
+        for j in range(columns):
+            out[i, j] = total[j]
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _zoom_taps(n, wanted):
+    """Give samples and cubic weights that stretch `n` samples to `wanted`, ends repeated."""
+    index = np.empty((4, wanted), np.int64)
+    weight = np.empty((4, wanted), np.float64)
+    factor = np.float32(wanted) / np.float32(n)
+    for j in range(wanted):
+        at = np.float32(j) / factor
+        cell = int(at)
+        x = np.float64(at - np.float32(min(cell, n - 1)))
+        weight[0, j] = 0.5 * x * (-1 + x * (2 - x))
+        weight[1, j] = 1 + 0.5 * x * x * (3 * x - 5)
+        weight[2, j] = 0.5 * x * (1 + x * (4 - 3 * x))
+        weight[3, j] = 0.5 * x * x * (x - 1)
+        for k in range(4):
+            index[k, j] = min(max(cell - 1 + k, 0), n - 1)
+    return index, weight
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _zoom_flow(coarse, fine):
+    """Bicubic zoom of a padded flow component to a finer scale, in the finer scale's pixels."""
+    ny, nx = coarse.shape[0] - 2, coarse.shape[1] - 2
+    rows, columns = fine.shape[0] - 2, fine.shape[1] - 2
+    index_y, weight_y = _zoom_taps(ny, rows)
+    index_x, weight_x = _zoom_taps(nx, columns)
+    line = np.empty(nx, np.float64)
+    for i in range(rows):
+        line[:] = 0
+        for k in range(4):
+            row, weight = index_y[k, i] + 1, weight_y[k, i]
+            for j in range(nx):
+                line[j] += weight * coarse[row, j + 1]
+        for j in range(columns):
+            value = (
+                weight_x[0, j] * line[index_x[0, j]]
+                + weight_x[1, j] * line[index_x[1, j]]
+                + weight_x[2, j] * line[index_x[2, j]]
+                + weight_x[3, j] * line[index_x[3, j]]
+            )
+            fine[i + 1, j + 1] = np.float32(value) * np.float32(2)
+
+
+def _normalised(first, second):
+    """Scale the pair jointly to 0..255, if it has any contrast."""
+    low, high = min(first.min(), second.min()), max(first.max(), second.max())
+    if high > low:
+        scale = np.float32(255)
+        return scale * (first - low) / (high - low), scale * (second - low) / (high - low)
+    return first, second
+
+
+def _padded(image):
+    out = np.zeros((image.shape[0] + 2, image.shape[1] + 2), np.float32)
+    out[1:-1, 1:-1] = image
+    return out
+
+
+def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """TV-L1 flow of a pair of frames as IPOL's program computes it.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (H, W), float32
+        Grey frames of any range, at least 16 x 16.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 2), float32
+        Horizontal then vertical motion in pixels.
+    """
+    presmoothing, smoothing = gaussian_kernel(PRESMOOTHING), gaussian_kernel(ZOOM_SIGMA)
+    pyramid = [[smooth(image, presmoothing, 1)] for image in _normalised(first, second)]
+    for levels in pyramid:
+        for _ in range(1, scales_that_fit(*first.shape)):
+            levels.append(smooth(levels[-1], smoothing, 2))
+    flow = None
+    for level0, level1 in zip(*map(reversed, pyramid), strict=True):
+        shape = (level0.shape[0] + 2, level0.shape[1] + 2)
+        coarse, flow = flow, np.zeros((2, *shape), np.float32)
+        if coarse is not None:
+            _zoom_flow(coarse[0], flow[0])
+            _zoom_flow(coarse[1], flow[1])
+        solve_scale(_padded(level0), _padded(level1), flow)
+    return np.ascontiguousarray(flow[:, 1:-1, 1:-1].transpose(1, 2, 0))

@@ -1,0 +1,232 @@
+"""Bicubic warp of a frame and its gradient, for the IPOL TV-L1 optical flow.
+
+Images are padded by one pixel: pixel (i, j) of the paper is ``[i + 1, j + 1]``. A compiled function
+calls only those of its own module, because a compiled caller that is cached does not notice when
+another module changes.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_TILE = 64  # pixels of a row warped together
+_FAR = np.int32(1 << 20)
+_INT0, _INT1 = np.int32(0), np.int32(1)
+_U1, _U2, _U3, _U4 = np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(4)
+_HALF, _ONE, _ZERO = np.float32(0.5), np.float32(1), np.float32(0)
+_TWO, _THREE, _FOUR, _FIVE = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+
+# Contraction to fused multiply-add alone: sums keep their order, so every run gives the same bits.
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+
+
+@_compiled
+def cubic_weights(x):
+    """Weights of the four samples at -1, 0, 1, 2 for a point at `x` in 0..1 (Catmull-Rom)."""
+    h = _HALF * x
+    return (
+        h * (-_ONE + x * (_TWO - x)),
+        _ONE + h * (x * (_THREE * x - _FIVE)),
+        h * (_ONE + x * (_FOUR - _THREE * x)),
+        h * (x * (x - _ONE)),
+    )
+
+
+@_compiled
+def centred_gradient(image, out_x, out_y):
+    """Half differences of a padded image; one-sided at its border."""
+    ny, nx = image.shape[0] - 2, image.shape[1] - 2
+    for i in range(1, ny + 1):
+        up, down = max(i - 1, 1), min(i + 1, ny)
+        for j in range(1, nx + 1):
+            out_x[i, j] = _HALF * (image[i, min(j + 1, nx)] - image[i, max(j - 1, 1)])
+            out_y[i, j] = _HALF * (image[down, j] - image[up, j])
+
+
+@_compiled
+def _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction):
+    """Find where a tile of a row comes from: cell's displacement and position in the cell.
+
+    Tile arrays are flat, x first, then y at `_TILE`. A pixel is inside if all 16 samples lie
+    within the image; elsewhere the warp is 0.
+    """
+    # 32-bit integers throughout: there is no vector instruction for 64-bit ones to floats.
+    wide, high = np.float32(nx), np.float32(ny)
+    last_x, last_y = np.int32(nx - 3), np.int32(ny - 3)
+    row = np.int32(i - 1)
+    for t in range(count):
+        column = np.int32(start + t - 1)
+        x = min(max(np.float32(column) + u1[i, start + t], _ZERO), wide)
+        y = min(max(np.float32(row) + u2[i, start + t], _ZERO), high)
+        ix, iy = np.int32(x), np.int32(y)
+        within = (ix >= _INT1) & (ix <= last_x) & (iy >= _INT1) & (iy <= last_y)
+        inside[t] = _INT1 if within else _INT0
+        cell[t] = np.int32(ix - column)
+        cell[_TILE + t] = np.int32(iy - row)
+        fraction[t] = x - np.float32(ix)
+        fraction[_TILE + t] = y - np.float32(iy)
+
+
+@_compiled
+def _span(cell, inside, axis, count):
+    """Least displacement of the cells inside, and the greatest."""
+    low, high = _FAR, -_FAR
+    for t in range(count):
+        here = cell[axis + t]
+        low = np.int32(min(low, here if inside[t] != _INT0 else _FAR))
+        high = np.int32(max(high, here if inside[t] != _INT0 else -_FAR))
+    return low, high
+
+
+@_compiled
+def _next_run(cell, inside, first, count):
+    """Longest run of pixels from `first` whose cells' displacements differ by 1 at most an axis.
+
+    Starts and ends inside; returns its bounds and least displacements. Empty at the tile's end.
+    """
+    while first < count and inside[first] == _INT0:
+        first += 1
+    stop = first
+    low_x, high_x, low_y, high_y = _FAR, -_FAR, _FAR, -_FAR
+    for t in range(first, count):
+        if inside[t] != _INT0:
+            x, y = cell[t], cell[_TILE + t]
+            if max(high_x, x) - min(low_x, x) > 1 or max(high_y, y) - min(low_y, y) > 1:
+                break
+            low_x, high_x, low_y, high_y = (
+                min(low_x, x),
+                max(high_x, x),
+                min(low_y, y),
+                max(high_y, y),
+            )
+            stop = t + 1
+    return first, stop, low_x, low_y
+
+
+@_compiled
+def _first_run(cell, inside, count):
+    """First run of a tile: the whole tile, as a rule, which is found out without branches."""
+    low_x, high_x = _span(cell, inside, 0, count)
+    low_y, high_y = _span(cell, inside, _TILE, count)
+    if high_x - low_x > 1 or high_y - low_y > 1 or low_x > high_x:
+        return _next_run(cell, inside, 0, count)
+    first, stop = 0, count
+    while inside[first] == _INT0:
+        first += 1
+    while inside[stop - 1] == _INT0:
+        stop -= 1
+    return first, stop, low_x, low_y
+
+
+@_compiled
+def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
+    """Weigh five samples an axis: the four cubic ones, one further where the cell is."""
+    base, least = 5 * axis, np.int32(low)
+    for s in range(stop - first):
+        t = np.uintp(s) + np.uintp(first)  # unsigned: no test for an index from the end
+        w0, w1, w2, w3 = cubic_weights(fraction[np.uintp(axis) + t])
+        further = cell[np.uintp(axis) + t] != least
+        keep = _ONE if inside[t] != _INT0 else _ZERO
+        weights[np.uintp(base) + t] = (_ZERO if further else w0) * keep
+        weights[np.uintp(base + _TILE) + t] = (w0 if further else w1) * keep
+        weights[np.uintp(base + 2 * _TILE) + t] = (w1 if further else w2) * keep
+        weights[np.uintp(base + 3 * _TILE) + t] = (w2 if further else w3) * keep
+        weights[np.uintp(base + 4 * _TILE) + t] = (w3 if further else _ZERO) * keep
+
+
+@_compiled
+def _warp_run(images, k, weights, row, column, first, stop, out):
+    """Warp a run of a row; its five by five samples begin at `row` and ``column + t``."""
+    image = images[k]
+    begin = np.uintp(k * _TILE + first)
+    r0 = np.uintp(row)
+    r1, r2, r3, r4 = r0 + _U1, r0 + _U2, r0 + _U3, r0 + _U4
+    for s in range(stop - first):
+        t = np.uintp(s) + np.uintp(first)
+        a0, a1, a2 = weights[t], weights[np.uintp(_TILE) + t], weights[np.uintp(2 * _TILE) + t]
+        a3, a4 = weights[np.uintp(3 * _TILE) + t], weights[np.uintp(4 * _TILE) + t]
+        c0 = np.uintp(s) + np.uintp(column + first)
+        c1, c2, c3, c4 = c0 + _U1, c0 + _U2, c0 + _U3, c0 + _U4
+        total = weights[np.uintp(5 * _TILE) + t] * (
+            a0 * image[r0, c0]
+            + a1 * image[r0, c1]
+            + a2 * image[r0, c2]
+            + a3 * image[r0, c3]
+            + a4 * image[r0, c4]
+        )
+        total += weights[np.uintp(6 * _TILE) + t] * (
+            a0 * image[r1, c0]
+            + a1 * image[r1, c1]
+            + a2 * image[r1, c2]
+            + a3 * image[r1, c3]
+            + a4 * image[r1, c4]
+        )
+        total += weights[np.uintp(7 * _TILE) + t] * (
+            a0 * image[r2, c0]
+            + a1 * image[r2, c1]
+            + a2 * image[r2, c2]
+            + a3 * image[r2, c3]
+            + a4 * image[r2, c4]
+        )
+        total += weights[np.uintp(8 * _TILE) + t] * (
+            a0 * image[r3, c0]
+            + a1 * image[r3, c1]
+            + a2 * image[r3, c2]
+            + a3 * image[r3, c3]
+            + a4 * image[r3, c4]
+        )
+        total += weights[np.uintp(9 * _TILE) + t] * (
+            a0 * image[r4, c0]
+            + a1 * image[r4, c1]
+            + a2 * image[r4, c2]
+            + a3 * image[r4, c3]
+            + a4 * image[r4, c4]
+        )
+        out[begin + np.uintp(s)] = total
+
+
+@_compiled
+def _constants(i0, u1, u2, values, warped, i, start, count):
+    """Turn the warped I1, I1x and I1y of a tile into what the inner iteration needs."""
+    for t in range(count):
+        dx, dy = values[_TILE + t], values[2 * _TILE + t]
+        norm = dx * dx + dy * dy
+        j = start + t
+        values[t] = values[t] - dx * u1[i, j] - dy * u2[i, j] - i0[i, j]
+        values[3 * _TILE + t] = _ONE / norm if norm > _ZERO else _ZERO
+    for t in range(count):
+        warped[0, i, start + t] = values[_TILE + t]
+    for t in range(count):
+        warped[1, i, start + t] = values[2 * _TILE + t]
+    for t in range(count):
+        warped[2, i, start + t] = values[t]
+    for t in range(count):
+        warped[3, i, start + t] = values[3 * _TILE + t]
+
+
+@_compiled
+def linearise(i0, images, u1, u2, warped):
+    """Warp I1 and its gradient by the flow: ``rho(u) = rho_c + I1wx u1 + I1wy u2``.
+
+    Fills ``warped`` with I1wx, I1wy, rho_c and 1 / |grad|^2 (0 where there is no gradient).
+    """
+    ny, nx = i0.shape[0] - 2, i0.shape[1] - 2
+    cell, inside = np.zeros(2 * _TILE, np.int32), np.zeros(_TILE, np.int32)
+    fraction, weights = np.zeros(2 * _TILE, np.float32), np.zeros(10 * _TILE, np.float32)
+    values = np.zeros(4 * _TILE, np.float32)
+    for i in range(1, ny + 1):
+        for start in range(1, nx + 1, _TILE):
+            count = min(_TILE, nx + 1 - start)
+            _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction)
+            values[:] = 0
+            # Neighbours move alike, so their samples are neighbours too: nothing is gathered.
+            first, stop, low_x, low_y = _first_run(cell, inside, count)
+            while first < stop:
+                _run_weights(cell, inside, fraction, 0, low_x, first, stop, weights)
+                _run_weights(cell, inside, fraction, _TILE, low_y, first, stop, weights)
+                row, column = i + low_y - 1, start + low_x - 1
+                for k in range(3):
+                    _warp_run(images, k, weights, row, column, first, stop, values)
+                first, stop, low_x, low_y = _next_run(cell, inside, stop, count)
+            _constants(i0, u1, u2, values, warped, i, start, count)
