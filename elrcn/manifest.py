@@ -115,7 +115,13 @@ class Manifest:
             which = np.asarray(which)
             if which.size == 0:
                 which = which.astype(int)
-        return Manifest(self.table.iloc[which], self.roots)
+        table = self.table.iloc[which].reset_index(drop=True)
+        if table["clip_id"].duplicated().any():
+            raise ElrcnError("A subset cannot hold a clip twice.")
+        chosen = object.__new__(Manifest)  # rows of a checked table need no second check
+        object.__setattr__(chosen, "table", table)
+        object.__setattr__(chosen, "roots", dict(self.roots))
+        return chosen
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV (UTF-8, frames as a JSON array), replacing `path` atomically."""
@@ -127,7 +133,8 @@ class Manifest:
             table.to_csv(part, index=False, lineterminator="\n")
             os.replace(part, path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            if part.is_file():
+                part.unlink()
             raise ElrcnError(
                 f"The manifest cannot be written: {error.strerror or error}.", where=path
             ) from None

@@ -40,10 +40,13 @@ def one_of(
     """
     if not candidates:
         unread = [f"{f.where} {f.what}" for f in findings if f.what.startswith(NOT_READ)]
+        above = [p.name for p in root.parent.glob("*.xls*")] if root.is_dir() else []
         raise ElrcnError(
             f"There is no label sheet of {database}" + "".join(f"; {u}" for u in unread) + ".",
             where=root,
-            fix="put the .xlsx or .xls that comes with the database there, or name it (sheet)",
+            fix=f"give the folder above, which holds {', '.join(sorted(above)[:3])}"
+            if above
+            else "put the .xlsx or .xls that comes with the database there, or name it (sheet)",
         )
     whole = [t for t in candidates if set(LABEL_COLUMNS) <= set(t.columns)]
     if not whole:

@@ -189,7 +189,7 @@ def _read_row(naming, clip_id, subject, name, cells, where):
     for column in ("onset", "offset"):
         if numbers[column] is None:
             shown = text(cells.get(column)) or "blank"
-            say("remark", f"{column} is {shown}; the clip was left out (see corrections.csv)")
+            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv")
     if usable and offset < onset:
         say("error", f"offset {offset} comes before onset {onset}")
         return None, said

@@ -93,7 +93,7 @@ def assemble(
         elif len(folders) > 1:
             names = ", ".join(f.path for f in folders)
             findings.append(Finding("error", f"several folders: {names}", "", label.clip_id))
-        elif label.usable:
+        else:
             listing = list_frames(root / folders[0].path, root, naming.frame)
             frames = _choose(label, folders[0], listing, findings)
             if frames:
@@ -133,6 +133,10 @@ def _choose(
     def say(level, what):
         findings.append(Finding(level, what, folder.path, label.clip_id))
 
+    held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
+    if not label.usable:
+        say("remark", f"left out for want of onset or offset; the folder holds frames {held}")
+        return ()
     if listing.strange:
         say("remark", f"not frames, ignored: {_some(listing.strange)}")
     if listing.outside:
@@ -145,7 +149,6 @@ def _choose(
         return ()
     numbers = [n for n in listing.numbers if n in span]
     if len(numbers) < 2:
-        held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
         say("error", f"{len(numbers)} frames of {span[0]}..{span[-1]}; the folder holds {held}")
         return ()
     if len(numbers) < len(span):
