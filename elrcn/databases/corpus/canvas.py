@@ -49,6 +49,17 @@ class Canvas:
             cy=(self.cy + 0.5) * factor - 0.5,
         )
 
+    def window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[Canvas, tuple]:
+        """Return the part of this view between face coordinates, and the slices that cut it out."""
+        left, right = (round(v * self.unit + self.cx) for v in (x0, x1))
+        top, bottom = (round(v * self.unit + self.cy) for v in (y0, y1))
+        left, top = max(0, left), max(0, top)
+        right, bottom = min(self.width, right), min(self.height, bottom)
+        part = replace(
+            self, width=right - left, height=bottom - top, cx=self.cx - left, cy=self.cy - top
+        )
+        return part, np.s_[top:bottom, left:right]
+
     def blur(self, image: np.ndarray, sigma: float) -> np.ndarray:
         """Gaussian blur with `sigma` in face units; wide blurs are done on a reduced image."""
         pixels = sigma * self.unit
@@ -90,7 +101,7 @@ def bump(x, y, cx, cy, sx, sy, angle=0.0):
 
 def smoothstep(value, low, high):
     """0 below `low`, 1 above `high`, a smooth cubic between (`low` may exceed `high`)."""
-    t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 

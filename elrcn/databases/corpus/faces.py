@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from elrcn.databases.corpus.body import body_layer, ear_layer
+from elrcn.databases.corpus.body import ear_layer, torso_layer, wall_layer
 from elrcn.databases.corpus.camera import develop, grey, reduce
 from elrcn.databases.corpus.canvas import Canvas, over, smoothstep
 from elrcn.databases.corpus.eyes import brows, eye_layers
@@ -46,41 +46,35 @@ class Face:
 
     def __init__(self, canvas: Canvas, who: Identity):
         self.canvas, self.who = canvas, who
-        self.relief = build_relief(canvas, who)
-        self.fine = fine_relief(canvas, who)
-        x, y = canvas.grid()
-        skin = albedo(canvas, who)
-        tone = hair_tone(who.hair_melanin, who.hair_red)
-        brow = brows(canvas, who)
-        skin = over(skin, (1.6 * tone + 0.12 * skin).astype(np.float32), brow)
+        self.head, self.cut = canvas.window(-1.2, 1.2, -1.95, 1.9)
+        head = self.head
+        self.relief = build_relief(head, who)
+        self.fine = fine_relief(head, who)
+        self.skin = _painted_skin(head, who)
         self.eye_colour, self.eye_cover, self.eye_dark = eye_layers(
-            canvas, who, iris_tone(who.iris_melanin)
+            head, who, iris_tone(who.iris_melanin)
         )
-        gap = np.exp(-(((y - lip_line(x, who)) / 0.009) ** 2))
-        gap *= smoothstep(np.abs(x) / who.mouth_half, 1.04, 0.86)
-        self.skin = skin * (1 - 0.72 * gap)[..., None]
-        self.front, self.back, self.hair = hair_layers(canvas, who)
-        hole = np.exp(
-            -(
-                ((np.abs(x) - 0.45 * who.nose_width) / 0.040) ** 2
-                + ((y - who.nose_tip - 0.118) / 0.020) ** 2
-            )
-        )
-        self.skin = self.skin * (1 - 0.85 * hole)[..., None]
+        # What no lamp reaches: hollows much narrower than a head.
         coarse = self.relief.z
         hollow = np.zeros_like(coarse)
         for sigma, weight in ((0.035, 5.0), (0.12, 1.7)):
-            hollow += weight * np.clip(canvas.blur(coarse, sigma) - coarse, 0, None)
+            hollow += weight * np.clip(head.blur(coarse, sigma) - coarse, 0, None)
         self.open = np.exp(-1.1 * hollow)
         mask = np.maximum(self.relief.inside, 1e-3)
-        self.spread = [canvas.blur(mask, sigma) for sigma in _SCATTER]
-        self.oily = 0.35 + 0.65 * np.exp(-((x / 0.35) ** 2))
+        self.spread = [head.blur(mask, sigma) for sigma in _SCATTER]
+        self.oily = 0.35 + 0.65 * np.exp(-((head.grid()[0] / 0.35) ** 2))
+        self.front, back, self.hair = hair_layers(canvas, who)
         shadow = canvas.blur(np.roll(self.front, round(0.035 * canvas.unit), 0), 0.045)
-        self.hair_shadow = (1 - 0.5 * np.clip(shadow - 0.2 * self.front, 0, 1))[..., None]
-        behind = over(body_layer(canvas, who), 0.55 * self.hair, self.back)
-        ears, cover = ear_layer(canvas, who)
-        hidden = 0.9 if who.style in ("long", "fringe", "bob") else 0.0
-        self.behind = over(behind, ears, cover * (1 - hidden))
+        shadow = np.clip(shadow - 0.2 * self.front, 0, 1)
+        self.hair_shadow = (1 - 0.5 * shadow[self.cut])[..., None]
+        behind = over(wall_layer(canvas, who), 0.5 * self.hair, back)
+        torso, cover = torso_layer(canvas, who)
+        # Hair and jaw shade the neck.
+        shade = 1 - 0.45 * canvas.blur(back * (1 - cover), 0.12)
+        behind = over(behind, torso * shade[..., None], cover)
+        if who.style not in ("long", "fringe", "bob"):
+            behind = over(behind, *ear_layer(canvas, who))
+        self.behind = behind
 
     def shade(self, light: Light, extra: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Light the skin: ``(h, w, 3)`` linear, without eyeballs, hair and body.
@@ -96,7 +90,7 @@ class Face:
         open_lids, closed_lids : (h, w, 3) float32
             With and without the lines that open lids draw.
         """
-        canvas, who = self.canvas, self.who
+        canvas, who = self.head, self.who
         z = self.relief.z + self.fine
         if extra is not None:
             z = z + extra.astype(np.float32)
@@ -136,12 +130,24 @@ class Face:
         `skin` comes from `shade`; without `eyes` the lids are closed.
         """
         strength = np.float32(light.key_power + light.fill_power + light.room)
-        head = skin
         if eyes:
-            head = over(head, self.eye_colour * (np.float32(0.55) * strength), self.eye_cover)
-        head = head * self.hair_shadow
-        picture = over(self.behind * strength, head, self.relief.inside)
+            skin = over(skin, self.eye_colour * (np.float32(0.55) * strength), self.eye_cover)
+        picture = self.behind * strength
+        picture[self.cut] = over(picture[self.cut], skin * self.hair_shadow, self.relief.inside)
         return over(picture, self.hair * strength, self.front)
+
+
+def _painted_skin(canvas: Canvas, who: Identity) -> np.ndarray:
+    """Skin colour with brows, the line between the lips and nostrils, ``(h, w, 3)`` linear."""
+    x, y = canvas.grid()
+    skin = albedo(canvas, who)
+    tone = hair_tone(who.hair_melanin, who.hair_red)
+    skin = over(skin, 1.1 * tone + 0.06 * skin, brows(canvas, who))
+    gap = np.exp(-(((y - lip_line(x, who)) / 0.009) ** 2))
+    gap *= smoothstep(np.abs(x) / who.mouth_half, 1.04, 0.8)
+    across = (np.abs(x) - 0.45 * who.nose_width) / 0.040
+    hole = np.exp(-(across**2) - ((y - who.nose_tip - 0.118 - 0.01 * across) / 0.020) ** 2)
+    return skin * ((1 - 0.72 * gap) * (1 - 0.85 * hole))[..., None]
 
 
 #: Seeds of people who appear in no corpus start here; those of a corpus are below 2**32.
@@ -185,9 +191,11 @@ def _portraits(who: Identity, count: int, size: int, rng) -> np.ndarray:
     canvas = Canvas(side, side, side / 2.72, (side - 1) / 2, 0.36 * side)
     face = Face(canvas, who)
     x, y = canvas.grid()
-    deep = canvas.blur(face.relief.z, 0.03) * canvas.unit
+    deep = np.zeros_like(x)
+    deep[face.cut] = face.head.blur(face.relief.z, 0.03) * canvas.unit
     coarse = [
-        (displacement_field(canvas, who, n), crease_relief(canvas, who, n)) for n in (4, 6, 12, 17)
+        (displacement_field(canvas, who, n), crease_relief(face.head, who, n))
+        for n in (4, 6, 12, 17)
     ]
     pictures = np.empty((count, size, size), np.uint8)
     for k in range(count):

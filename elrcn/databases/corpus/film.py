@@ -12,7 +12,7 @@ from elrcn.databases.corpus.canvas import Canvas, smoothstep
 from elrcn.databases.corpus.eyes import closing_lids
 from elrcn.databases.corpus.faces import Face
 from elrcn.databases.corpus.identity import Identity, draw_identity
-from elrcn.databases.corpus.motion import Motion, draw_motion, expand, sampling_map
+from elrcn.databases.corpus.motion import Motion, Warp, draw_motion
 from elrcn.databases.corpus.plan import ClipPlan, generator, stream
 from elrcn.databases.corpus.studio import (
     REFERENCE_UNIT,
@@ -59,6 +59,7 @@ class Sitter:
         """
         rng = generator(self.seed, plan.clip_id, "film")
         scale = self.canvas.unit / REFERENCE_UNIT
+        pose = rng.normal(0, 1, 4) * self.sensor.pose
         motion = draw_motion(
             rng,
             plan.length,
@@ -68,11 +69,12 @@ class Sitter:
             [p * scale for p in plan.peaks],
             self.sensor.shake,
             self.sensor.blink_chance,
+            pose,
         )
-        coarse = _coarse(self.canvas)
-        basis = np.stack(
-            [-displacement_field(coarse, self.who, n, side) for n, side in plan.units]
-        ).astype(np.float16)
+        coarse = _coarse(self.canvas, pose)
+        basis = np.stack([-displacement_field(coarse, self.who, n, side) for n, side in plan.units])
+        basis[np.abs(basis) < 2e-3] = 0  # the far tail of a pull moves nothing
+        basis = basis.astype(np.float16)
         return motion, basis, self._frames(plan, motion, basis, rng)
 
     def _frames(self, plan, motion, basis, rng) -> Iterator[bytes]:
@@ -82,7 +84,7 @@ class Sitter:
         neutral = self._photograph(self.face.compose(light, relaxed))
         # Creases at the apex, added in proportion to the strongest unit.
         extra = sum(
-            p * crease_relief(self.face.canvas, self.who, n, side)
+            p * crease_relief(self.face.head, self.who, n, side)
             for (n, side), p in zip(plan.units, plan.peaks, strict=True)
         )
         creased, _ = self.face.shade(light, extra)
@@ -91,30 +93,28 @@ class Sitter:
         lids = None
         if motion.blink.any():
             closed = self._photograph(self.face.compose(light, closed, eyes=False))
-            lids = (closed, *closing_lids(canvas, self.who), canvas)
-        fields = expand(basis, canvas.width, canvas.height)
+            lids = Lids(canvas, self.who, closed)
+        warp = Warp(basis, canvas.width, canvas.height)
         noise = NoiseSheet(rng, self.sensor, neutral)
         for k in range(len(motion.numbers)):
-            picture = neutral + change * (motion.amounts[k, 0] / strongest)
-            if motion.blink[k] > 0:
-                picture = _blink(picture, float(motion.blink[k]), *lids)
-            at = sampling_map(fields, motion.amounts[k], motion.head[k])
-            frame = cv2.remap(
-                picture, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
-            )
-            frame = noise.add(frame * motion.gain[k])
-            pixels = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+            amount = float(motion.amounts[k, 0]) / strongest
+            picture = cv2.scaleAdd(change, amount, neutral)
+            if lids is not None and motion.blink[k] > 0:
+                lids.lower(picture, float(motion.blink[k]))
+            maps = warp.sampling_map(motion.amounts[k], motion.head[k])
+            frame = cv2.remap(picture, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+            pixels = noise.add(frame, float(motion.gain[k]))
             yield encode(pixels[..., ::-1] if self.sensor.colour else pixels, self.sensor.quality)
 
 
-def _coarse(canvas: Canvas) -> Canvas:
-    """Return the same view with one pixel for every `FIELD_STEP` along each side."""
+def _coarse(canvas: Canvas, pose: np.ndarray) -> Canvas:
+    """Return the view at rest in a clip, with one pixel for `FIELD_STEP` along each side."""
     return Canvas(
         canvas.width // FIELD_STEP,
         canvas.height // FIELD_STEP,
         canvas.unit / FIELD_STEP,
-        (canvas.cx + 0.5) / FIELD_STEP - 0.5,
-        (canvas.cy + 0.5) / FIELD_STEP - 0.5,
+        (canvas.cx + float(pose[0]) + 0.5) / FIELD_STEP - 0.5,
+        (canvas.cy + float(pose[1]) + 0.5) / FIELD_STEP - 0.5,
     )
 
 
@@ -142,24 +142,36 @@ class NoiseSheet:
         base = sensor.read_noise**2 + sensor.shot_noise**2 * neutral / 255
         self.sigma = np.sqrt(base).astype(np.float32)
 
-    def add(self, frame: np.ndarray) -> np.ndarray:
-        """Return the frame with fresh noise."""
+    def add(self, frame: np.ndarray, gain: float) -> np.ndarray:
+        """Return the frame times `gain` with fresh noise, as uint8."""
         height, width = frame.shape[:2]
         top, left = (int(v) for v in self.rng.integers(0, 160, 2))
         window = self.sheet[top : top + height, left : left + width]
         flip = int(self.rng.integers(4))
         window = window[:: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
-        return frame + window * self.sigma
+        noise = np.multiply(window, self.sigma)
+        return cv2.addWeighted(frame, gain, noise, 1, 0, dtype=cv2.CV_8U)
 
 
-def _blink(picture, closure, closed, upper, lower, weight, canvas: Canvas):
-    """Lower the upper lids over the eyes by `closure`."""
-    _, y = canvas.grid()
-    pixel = 1 / canvas.unit
-    edge = upper + (lower - upper) * closure
-    cover = smoothstep(y, edge + pixel, edge - pixel) * smoothstep(y, upper - 0.06, upper - 0.02)
-    cover = cover * weight * min(1.0, 5 * closure)
-    lash = 0.75 * weight * np.exp(-(((y - edge) / 0.012) ** 2)) * min(1.0, 5 * closure)
-    if picture.ndim == 3:
-        cover, lash = cover[..., None], lash[..., None]
-    return (picture + (closed - picture) * cover) * (1 - lash)
+class Lids:
+    """Upper lids that close: a strip of the picture with the eyes shut, uncovered from above."""
+
+    def __init__(self, canvas: Canvas, who: Identity, closed: np.ndarray):
+        self.part, self.cut = canvas.window(-1, 1, -0.3, 0.2)
+        self.closed = closed[self.cut]
+        self.upper, self.lower_edge, self.weight = closing_lids(self.part, who)
+
+    def lower(self, picture: np.ndarray, closure: float) -> None:
+        """Close the eyes of `picture` in place by `closure`, 0 to 1."""
+        _, y = self.part.grid()
+        pixel = 1 / self.part.unit
+        strength = min(1.0, 5 * closure)
+        edge = self.upper + (self.lower_edge - self.upper) * closure
+        cover = smoothstep(y, edge + pixel, edge - pixel)
+        cover *= smoothstep(y, self.upper - 0.06, self.upper - 0.02) * self.weight * strength
+        lash = 0.75 * strength * self.weight * np.exp(-(((y - edge) / 0.012) ** 2))
+        view = picture[self.cut]
+        if picture.ndim == 3:
+            cover, lash = cover[..., None], lash[..., None]
+        view += (self.closed - view) * cover
+        view *= 1 - lash

@@ -47,16 +47,18 @@ def hair_layers(canvas: Canvas, who: Identity):
     top, side, low, width, lift = _STYLES[who.style]
     volume = who.hair_volume
     # Strands run from the parting over the skull and, at the sides, hang down.
-    px, py = who.parting, who.skull_top + 0.18
-    wave = 0.05 * canvas.noise(rng, 0.22) + 0.012 * canvas.noise(rng, 0.06)
+    px, py = who.parting, who.skull_top - 0.02
+    wave = 0.030 * canvas.noise(rng, 0.30) + 0.005 * canvas.noise(rng, 0.09)
     dx, dy = x - px, y - py
-    hang = smoothstep(y, -0.5, 0.5) if side > 0.9 else 0.0
-    radial = np.arctan2(dx, dy + 0.35)
-    vertical = np.sign(dx) * (0.55 + 0.9 * (np.abs(x) - 0.75))
-    angle = radial * (1 - hang) + vertical * hang + wave
-    fine = _strand_noise(rng, angle, 900) + 0.8 * _strand_noise(rng, angle, 380)
-    locks = _strand_noise(rng, angle, 110) + 0.9 * _strand_noise(rng, angle, 46)
-    jag = 0.020 * _strand_noise(rng, angle, 240) + 0.018 * _strand_noise(rng, angle, 90)
+    # Streamlines fan out from the parting and then fall: constant along each is dx over this.
+    fall = 0.5 * (dy + np.sqrt(dy**2 + 0.02))
+    spread = 1.02 - np.exp(-fall / 0.55)
+    angle = np.arctan2(dx, spread) + wave
+    fine = _strand_noise(rng, angle, 1500) + 0.8 * _strand_noise(rng, angle, 620)
+    fine *= np.clip(1 + 0.4 * canvas.noise(rng, 0.08), 0.2, 2)
+    locks = _strand_noise(rng, angle, 150) + 0.9 * _strand_noise(rng, angle, 60)
+    jag = 0.014 * _strand_noise(rng, angle, 240) + 0.012 * _strand_noise(rng, angle, 90)
+    jag += 0.016 * _strand_noise(rng, angle, 620)
     # Outer silhouette.
     sx = who.skull_width + 0.04 + volume * side
     cap_top = who.skull_top - volume * top
@@ -90,6 +92,6 @@ def hair_layers(canvas: Canvas, who: Identity):
     rise = np.hypot(dx / 1.05, (y + 0.25) / 1.25)
     shade = 0.42 + 0.9 * np.clip(1 - rise**2, 0, 1) ** 0.5
     gloss = np.exp(-(((rise - 0.72 + 0.05 * locks) / 0.13) ** 2)) * np.clip(0.7 + 0.5 * fine, 0, 2)
-    body = np.clip(shade * (1 + 0.26 * fine + 0.22 * locks), 0.1, None)
+    body = np.clip(shade * (1 + 0.22 * fine + 0.16 * locks), 0.15, None)
     colour = body[..., None] * tone + (0.05 * gloss)[..., None] * (0.35 + 0.65 * tone / tone.max())
     return front.astype(np.float32), back.astype(np.float32), colour.astype(np.float32)

@@ -1,7 +1,7 @@
 """What moves in a clip, frame by frame, and the one warp that the frames and the truth share.
 
-A frame t samples the neutral picture N at ``v = u + sum_k a_k(t) B_k(u)``, ``u = H_t(y)``: `H_t` is
-the head's similarity transform, `B_k` the (inverse) field of action unit k, `a_k` its time course.
+A frame t samples the neutral picture N at ``v = H_t(y + sum_k a_k(t) B_k(y))``: `B_k` is the
+(inverse) field of action unit k, `a_k` its time course, `H_t` the head's similarity transform.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def draw_motion(
     peaks: list[float],
     shake: float,
     blink_chance: float,
+    pose: np.ndarray,
 ) -> Motion:
     """Draw the time courses of one clip.
 
@@ -82,6 +83,8 @@ def draw_motion(
         Size of head motion in pixels.
     blink_chance : float
         Probability of one blink in the clip.
+    pose : (4,) array
+        Where the head is on average: shift x and y, turn, log scale.
     """
     n = before + length + after
     rise = int(np.clip(round(length * rng.uniform(0.3, 0.55)), 4, length - 4))
@@ -105,7 +108,7 @@ def draw_motion(
         ],
         1,
     )
-    head += rng.normal(0, 1, 4) * np.array((3.0, 3.0, 0.012, 0.006)) * min(1.0, shake * 1.6)
+    head += pose
     blink = np.zeros(n)
     if rng.random() < blink_chance:
         centre, half = rng.uniform(0, n), rng.uniform(9, 15)
@@ -152,39 +155,79 @@ def mix(fields: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     return np.tensordot(amounts.astype(np.float32), fields, axes=1)
 
 
-def sample(field: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Bilinear values of `field` ``(h, w, c)`` at pixels `at` ``(h, w, 2)``."""
-    return cv2.remap(
-        field, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-
-
-def sampling_map(fields: np.ndarray, amounts: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Where in the neutral picture each pixel of a frame comes from, ``(h, w, 2)`` pixels."""
-    height, width = fields.shape[1:3]
-    grid = pixel_grid(width, height)
+def apply_head(at: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Pixels of the neutral picture for pixels `at` ``(h, w, 2)`` of a frame, the skin at rest."""
+    height, width = at.shape[:2]
     matrix = head_matrix(head, width, height).astype(np.float32)
-    u = grid @ matrix[:, :2].T + matrix[:, 2]
-    if not np.any(amounts):
-        return u
-    return u + sample(mix(fields, amounts), u)
+    return at @ matrix[:, :2].T + matrix[:, 2]
+
+
+class Warp:
+    """Sampling maps of a clip's frames, computed only where something moves.
+
+    Parameters
+    ----------
+    basis : (k, h, w, 2) array
+        Stored fields; a whole number of times smaller than the frames.
+    width, height : int
+        Of the frames.
+    """
+
+    def __init__(self, basis: np.ndarray, width: int, height: int):
+        self.width, self.height = width, height
+        fields = basis.astype(np.float32)
+        moved = np.abs(fields).max((0, 3)) > 0
+        rows, columns = np.flatnonzero(moved.any(1)), np.flatnonzero(moved.any(0))
+        # A margin keeps the enlarged window equal to a window of the enlarged field.
+        top, left = max(0, rows[0] - 3), max(0, columns[0] - 3)
+        bottom, right = rows[-1] + 4, columns[-1] + 4
+        self.fields = np.ascontiguousarray(fields[:, top:bottom, left:right])
+        scale = height // basis.shape[1]
+        rows, columns = (scale * n for n in self.fields.shape[1:3])
+        self.size = (columns, rows)
+        self.cut = np.s_[scale * top : scale * top + rows, scale * left : scale * left + columns]
+        self.x = np.arange(width, dtype=np.float32)
+        self.y = np.arange(height, dtype=np.float32)[:, None]
+
+    def sampling_map(self, amounts: np.ndarray, head: np.ndarray):
+        """Where in the neutral picture each pixel comes from: x and y, ``(height, width)`` each."""
+        matrix = head_matrix(head, self.width, self.height).astype(np.float32)
+        maps = [(m[0] * self.x + m[2]) + m[1] * self.y for m in matrix]
+        if np.any(amounts):
+            field = mix(self.fields, amounts) @ matrix[:, :2].T
+            for c in range(2):
+                part = np.ascontiguousarray(field[..., c])
+                maps[c][self.cut] += cv2.resize(part, self.size, interpolation=cv2.INTER_LINEAR)
+        return maps
 
 
 def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: int = 8):
     """Motion of every point of one frame to another, solving the warp for the skin's points.
 
+    Parameters
+    ----------
+    fields : (k, h, w, 2) float32
+        At the frames' size, see `expand`.
+    amounts_from, amounts_to : (k,)
+    head_from, head_to : (4,)
+    steps : int
+        Fixed-point iterations.
+
     Returns
     -------
     (h, w, 2) float32
-        Pixels; ``to(x + d(x)) == from(x)``.
+        Pixels; the point at x is at ``x + d(x)`` in the other frame.
     """
     height, width = fields.shape[1:3]
-    v = sampling_map(fields, amounts_from, head_from)
-    field = mix(fields, amounts_to)
-    u = v.copy()
-    for _ in range(steps):
-        u = v - sample(field, u)
+    grid = pixel_grid(width, height)
+    v = apply_head(grid + mix(fields, amounts_from), head_from)
     matrix = head_matrix(head_to, width, height)
     inverse = np.linalg.inv(matrix[:, :2])
-    y = (u - matrix[:, 2].astype(np.float32)) @ inverse.T.astype(np.float32)
-    return (y - pixel_grid(width, height)).astype(np.float32)
+    w = (v - matrix[:, 2].astype(np.float32)) @ inverse.T.astype(np.float32)
+    field = mix(fields, amounts_to)
+    y = w
+    for _ in range(steps):
+        y = w - cv2.remap(
+            field, y[..., 0], y[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    return (y - grid).astype(np.float32)

@@ -50,7 +50,7 @@ def _head(x, y, who):
     centre = 0.33
     up = np.clip(centre - y, 0, None) / 1.32
     down = np.clip(y - centre, 0, None) / (chin - centre)
-    width = who.jaw_width * (1 - 0.05 * smoothstep(y, 0.9, 1.5))
+    width = who.jaw_width * (1 - who.taper * smoothstep(y, 0.35, 1.45))
     face = 1 - np.abs(x / width) ** 2.25 - up**2 - down ** np.float32(who.jaw_square)
     depths = []
     for q, rz in ((skull, 1.02), (face, 0.98)):
@@ -106,7 +106,7 @@ def _nose(x, xa, y, who):
     z += 0.115 * bump(xa, y, wing, tip + 0.065, 0.062, 0.068)
     ring = np.hypot((xa - wing) / 0.105, (y - tip - 0.06) / 0.115)
     crease = np.exp(-(((ring - 1.05) / 0.16) ** 2)) * smoothstep(xa, wing - 0.03, wing + 0.06)
-    z -= 0.045 * crease * smoothstep(y, tip - 0.08, tip + 0.0)
+    z -= 0.032 * crease * smoothstep(y, tip - 0.08, tip + 0.0)
     z -= 0.13 * bump(xa, y, width * 0.47, tip + 0.115, 0.042, 0.026, 0.35)
     z -= 0.05 * bump(x, y, 0, tip + 0.2, 0.26, 0.045)
     return z
@@ -120,8 +120,8 @@ def _lower(x, xa, y, who):
     z += 0.085 * bump(x, y, 0, mouth - 0.02, 0.34, 0.26)
     # Nasolabial fold: the cheek overhangs the lip along a line from the wing to below the corner.
     line = 0.24 + 0.24 * smoothstep(y, who.nose_tip, mouth + 0.12)
-    along = smoothstep(y, who.nose_tip - 0.02, who.nose_tip + 0.15)
-    along *= smoothstep(y, mouth + 0.2, mouth - 0.02)
+    along = smoothstep(y, who.nose_tip - 0.22, who.nose_tip + 0.2)
+    along *= smoothstep(y, mouth + 0.28, mouth - 0.08)
     d = (xa - line) / 0.045
     z += (
         who.fold
@@ -144,7 +144,7 @@ def _lower(x, xa, y, who):
     z += 0.07 * thick * np.exp(-(((y - line_y + 0.5 * up) / (0.62 * up + 0.012)) ** 2))
     z += 0.085 * thick * np.exp(-(((y - line_y - 0.5 * low) / (0.55 * low + 0.012)) ** 2))
     z -= 0.055 * np.exp(-(((y - line_y) / 0.016) ** 2)) * smoothstep(t, 1.08, 0.9)
-    z -= 0.03 * bump(xa, y, half + 0.025, mouth + 0.01, 0.035, 0.04)
+    z -= 0.020 * bump(xa, y, half + 0.025, mouth + 0.01, 0.035, 0.04)
     z -= 0.055 * bump(x, y, 0, mouth + low + 0.085, 0.24, 0.05)
     z += who.chin_size * bump(x, y, 0, who.chin_y - 0.24, 0.21, 0.13)
     return z

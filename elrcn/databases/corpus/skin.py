@@ -58,7 +58,11 @@ def albedo(canvas: Canvas, who: Identity) -> np.ndarray:
     xa = np.abs(x)
     rng = who.rng(3)
     mottle = 0.5 * canvas.noise(rng, 0.10) + 0.35 * canvas.noise(rng, 0.035)
-    mottle += 0.45 * canvas.noise(rng, 0.014) + 0.3 * canvas.noise(rng, 0.3)
+    mottle += (
+        0.75 * canvas.noise(rng, 0.014)
+        + 0.5 * canvas.noise(rng, 0.022)
+        + 0.3 * canvas.noise(rng, 0.3)
+    )
     melanin = who.melanin + 0.016 * who.mottling * mottle
     melanin = melanin + 0.05 * bump(xa, y, who.eye_x - 0.05, 0.06, 0.2, 0.13)
     melanin -= 0.02 * bump(x, y, 0, -0.7, 0.4, 0.25)
@@ -75,7 +79,7 @@ def albedo(canvas: Canvas, who: Identity) -> np.ndarray:
     blood += 0.25 * bump(x, y, 0, who.chin_y - 0.25, 0.22, 0.12)
     blood += 0.45 * bump(xa, y, who.eye_x, 0.03, 0.22, 0.09)
     blood = who.redness * (
-        0.42 * blood + 0.10 * canvas.noise(rng, 0.06) + 0.06 * canvas.noise(rng, 0.018)
+        0.42 * blood + 0.10 * canvas.noise(rng, 0.06) + 0.10 * canvas.noise(rng, 0.018)
     )
     colour = colour * np.exp(0.55 * blood[..., None] * _BLOOD)
     return _lips(canvas, who, rng, colour, x, y)
@@ -122,7 +126,7 @@ def fine_relief(canvas: Canvas, who: Identity) -> np.ndarray:
         canvas.noise(rng, 0.0075) + 0.9 * canvas.noise(rng, 0.013) + 0.7 * canvas.noise(rng, 0.028)
     )
     pore_zone = 0.55 + 0.6 * bump(xa, y, 0.3, 0.4, 0.3, 0.25) + 0.3 * bump(x, y, 0, -0.6, 0.5, 0.2)
-    z = 0.00105 * who.pores * grain * pore_zone
+    z = 0.0017 * who.pores * grain * pore_zone
     lines = np.zeros_like(x)
     wobble = 0.03 * canvas.noise(rng, 0.25)
     for level in (-0.82, -0.71, -0.60, -0.50):

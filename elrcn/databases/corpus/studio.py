@@ -29,6 +29,8 @@ class Sensor:
         JPEG quality.
     shake : float
         Head motion during a clip in pixels.
+    pose : tuple of float
+        Deviations of the head's place from clip to clip: x, y (pixels), turn, log scale.
     blink_chance : float
     """
 
@@ -39,12 +41,13 @@ class Sensor:
     softness: float
     quality: int
     shake: float
+    pose: tuple[float, float, float, float]
     blink_chance: float
 
 
 SENSORS = {
-    "CASME2": Sensor(True, 0.8, 0.9, 0.45, 0.55, 95, 0.45, 0.14),
-    "SAMM": Sensor(False, 1.1, 1.2, 0.0, 0.45, 95, 0.8, 0.10),
+    "CASME2": Sensor(True, 0.8, 0.9, 0.45, 0.55, 95, 0.45, (1.5, 1.5, 0.006, 0.004), 0.14),
+    "SAMM": Sensor(False, 1.1, 1.2, 0.0, 0.45, 95, 0.8, (4.0, 4.0, 0.018, 0.008), 0.10),
 }
 SIZES = {"CASME2": (280, 340), "SAMM": (640, 480)}
 #: Amplitudes are stated at this many pixels per face unit (a face cropped to 280x340).
@@ -82,7 +85,7 @@ def subject_light(seed: int, database: str, subject: str) -> tuple[Light, float]
         fill_power=rng.uniform(0.4, 0.7),
         room=rng.uniform(0.22, 0.36),
     )
-    return light, float(rng.uniform(0.9, 1.1))
+    return light, float(rng.uniform(1.1, 1.35))
 
 
 def clip_light(light: Light, rng: np.random.Generator) -> Light:
