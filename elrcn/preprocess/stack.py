@@ -6,7 +6,6 @@ import hashlib
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
