@@ -155,7 +155,7 @@ def _database(database, root, reading: Reading, synthetic) -> DatabaseReport:
         said.append(Finding("remark", what, reading.sheets[0]))
     unknown = int(reading.manifest.table["apex"].isna().sum())
     if unknown:
-        notes.append(f"{unknown} clips without a known apex")
+        notes.append(f"the apex is unknown in {unknown} of {len(reading.manifest)} clips")
     subjects = reading.manifest.table["subject"].value_counts().sort_index().to_dict()
     findings = (*reading.findings, *said)
     return DatabaseReport(database, root, reading, None, counts, subjects, findings, tuple(notes))

@@ -51,7 +51,7 @@ def test_a_folder_that_is_missing_says_who_named_it(monkeypatch, tmp_path):
     [
         ("casme2 = ", "cannot be read"),
         ("casme2 = 3", "casme2 is no text"),
-        ("[roots]\nsamm=[]", ""),
+        ("[roots]\nsamm=[]", "samm is no text"),
     ],
 )
 def test_a_broken_configuration_is_said(tmp_path, text, message):
