@@ -112,9 +112,9 @@ def count_figure(
             squeeze=False,
         )
         for ax, database in zip(axes[:, 0], counts.columns, strict=True):
-            name, colour = _DATABASE.get(database, (database, OKABE_ITO["green"]))
+            name, _ = _DATABASE.get(database, (database, ""))
             y = np.arange(len(counts))[::-1]
-            ax.barh(y, counts[database], color=colour, height=0.62, label="here")
+            ax.barh(y, counts[database], color=OKABE_ITO["sky"], height=0.62, label="here")
             for yi, value in zip(y, counts[database], strict=True):
                 ax.text(value, yi, f" {value}", va="center", fontsize=9)
             if published is not None and database in published:

@@ -25,22 +25,23 @@ def small_html(table: pd.DataFrame, uid: str, precision: int = 3) -> str:
     Parameters
     ----------
     table : DataFrame
-        Shown as it is; the index only if it has a name.
+        The index is shown only if it has a name; underscores in headings become spaces.
     uid : str
         Makes the ids of the HTML unique on the page.
     precision : int
         Decimals of floating-point numbers.
     """
-    style = table.style.format(precision=precision, na_rep=_NONE, escape="html")
-    if not any(table.index.names):
-        style = style.hide(axis="index")
-    return _finish(style, uid)
+    shown = table.reset_index() if any(table.index.names) else table.copy()
+    shown.columns = [str(name).replace("_", " ") for name in shown.columns]
+    style = shown.style.format(precision=precision, na_rep=_NONE, thousands=",", escape="html")
+    return _finish(style.hide(axis="index"), uid)
 
 
 def _finish(style, uid: str) -> str:
     rules = [
-        {"selector": "th, td", "props": "padding:.25em .6em; vertical-align:top"},
+        {"selector": "th, td", "props": "padding:.25em .45em; vertical-align:top"},
         {"selector": "th", "props": "text-align:left"},
+        {"selector": "", "props": "font-size:.85rem"},
         {"selector": "td", "props": "font-variant-numeric:tabular-nums"},
     ]
     return style.set_uuid(uid).set_table_styles(rules).to_html()
@@ -57,6 +58,7 @@ def interactive_html(table: pd.DataFrame, uid: str) -> str:
     shown = table.reset_index() if any(table.index.names) else table
     body = to_html_datatable(
         shown.round(3),
+        connected=False,
         table_id=f"itable-{uid}",
         lengthMenu=[10, 25, 50, 100],
         showIndex=False,
@@ -84,6 +86,6 @@ def _cell(row: pd.Series, score: str) -> str:
         return _NONE
     text = f"<b>{row[score]:.3f}</b>"
     if not pd.isna(row[f"{score}_low"]):
-        interval = f"{row[f'{score}_low']:.2f} to {row[f'{score}_high']:.2f}"
+        interval = f"{row[f'{score}_low']:.2f}–{row[f'{score}_high']:.2f}"
         text += f'<br><small style="white-space:nowrap">{interval}</small>'
     return text

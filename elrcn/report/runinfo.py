@@ -142,7 +142,7 @@ def training_table(profile: Profile) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `profile`, `stage` and the fields of `TrainConfig`.
+        Columns `profile`, `stage` and fields of `TrainConfig`.
     """
     stages = {
         "SE, VGG from scratch": "spatial_train",
@@ -154,4 +154,6 @@ def training_table(profile: Profile) -> pd.DataFrame:
     for p in {q.name: q for q in (profile, PROFILES["paper"])}.values():
         for stage, name in stages.items():
             rows.append({"profile": p.name, "stage": stage, **canonical(getattr(p, name))})
-    return pd.DataFrame(rows).astype({"lr": str, "decay": str, "min_delta": str})
+    order = ["profile", "stage", "lr", "decay", "batch_size", "max_epochs", "patience", "min_delta"]
+    # As text: 1e-05 must not be shown as 0.000.
+    return pd.DataFrame(rows)[order].astype({"lr": str, "decay": str, "min_delta": str})

@@ -131,6 +131,7 @@ def test_save_table_writes_unrounded_csv(results, methods, tmp_path, monkeypatch
 def test_interactive_table_needs_no_network(results, methods):
     text = html.interactive_html(tables.clip_table(results, methods), "clips")
     assert "CASME2/x/3" in text
+    assert "unpkg.com" not in text and "from 'http" not in text
     assert 'src="http' not in text and "cdn." not in text.split("<table")[-1]
 
 
