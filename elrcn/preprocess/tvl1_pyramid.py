@@ -65,22 +65,27 @@ def smooth(image, kernel, step):
         for j in range(size):
             padded[size - 1 - j] = image[i, _reflect(-1 - j, nx)]
             padded[size + nx + j] = image[i, _reflect(nx + j, nx)]
+        # Unsigned indices: a signed one that may be negative keeps a loop from being vectorised.
+        centre = np.uintp(size)
         for j in range(nx):
-            total[j] = kernel[0] * padded[size + j]
+            total[j] = kernel[0] * padded[centre + np.uintp(j)]
         for k in range(1, size):
+            weight, left, right = kernel[k], np.uintp(size - k), np.uintp(size + k)
             for j in range(nx):
-                total[j] += kernel[k] * (padded[size + j - k] + padded[size + j + k])
+                total[j] += weight * (padded[left + np.uintp(j)] + padded[right + np.uintp(j)])
         for j in range(columns):
             lines[i, j] = total[j * step]
     out = np.empty((rows, columns), np.float32)
     for i in range(rows):
-        centre = i * step
+        middle = i * step
         for j in range(columns):
-            total[j] = kernel[0] * lines[centre, j]
+            total[j] = kernel[0] * lines[middle, j]
         for k in range(1, size):
-            above, below = _reflect(centre - k, ny), _reflect(centre + k, ny)
+            weight = kernel[k]
+            above = np.uintp(_reflect(middle - k, ny))
+            below = np.uintp(_reflect(middle + k, ny))
             for j in range(columns):
-                total[j] += kernel[k] * (np.float64(lines[above, j]) + lines[below, j])
+                total[j] += weight * (np.float64(lines[above, j]) + lines[below, j])
         for j in range(columns):
             out[i, j] = total[j]
     return out

@@ -2,7 +2,8 @@
 
 Images are padded by one pixel: pixel (i, j) of the paper is ``[i + 1, j + 1]``. A compiled function
 calls only those of its own module, because a compiled caller that is cached does not notice when
-another module changes.
+another module changes. Indices that start anywhere are unsigned: a signed one that may be negative
+is tested at each step, which keeps a loop from being vectorised.
 """
 
 from __future__ import annotations
@@ -54,11 +55,13 @@ def _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction):
     # 32-bit integers throughout: there is no vector instruction for 64-bit ones to floats.
     wide, high = np.float32(nx), np.float32(ny)
     last_x, last_y = np.int32(nx - 3), np.int32(ny - 3)
-    row = np.int32(i - 1)
+    row, begin = np.int32(i - 1), np.int32(start - 1)
+    line, place = np.uintp(i), np.uintp(start)
     for t in range(count):
-        column = np.int32(start + t - 1)
-        x = min(max(np.float32(column) + u1[i, start + t], _ZERO), wide)
-        y = min(max(np.float32(row) + u2[i, start + t], _ZERO), high)
+        column = np.int32(begin + np.int32(t))
+        j = place + np.uintp(t)
+        x = min(max(np.float32(column) + u1[line, j], _ZERO), wide)
+        y = min(max(np.float32(row) + u2[line, j], _ZERO), high)
         ix, iy = np.int32(x), np.int32(y)
         within = (ix >= _INT1) & (ix <= last_x) & (iy >= _INT1) & (iy <= last_y)
         inside[t] = _INT1 if within else _INT0
@@ -122,17 +125,19 @@ def _first_run(cell, inside, count):
 @_compiled
 def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
     """Weigh five samples an axis: the four cubic ones, one further where the cell is."""
-    base, least = 5 * axis, np.int32(low)
+    least = np.int32(low)
     for s in range(stop - first):
-        t = np.uintp(s) + np.uintp(first)  # unsigned: no test for an index from the end
-        w0, w1, w2, w3 = cubic_weights(fraction[np.uintp(axis) + t])
-        further = cell[np.uintp(axis) + t] != least
+        t = np.uintp(s) + np.uintp(first)
+        a, b = np.uintp(axis) + t, np.uintp(5 * axis) + t
+        w0, w1, w2, w3 = cubic_weights(fraction[a])
         keep = _ONE if inside[t] != _INT0 else _ZERO
-        weights[np.uintp(base) + t] = (_ZERO if further else w0) * keep
-        weights[np.uintp(base + _TILE) + t] = (w0 if further else w1) * keep
-        weights[np.uintp(base + 2 * _TILE) + t] = (w1 if further else w2) * keep
-        weights[np.uintp(base + 3 * _TILE) + t] = (w2 if further else w3) * keep
-        weights[np.uintp(base + 4 * _TILE) + t] = (w3 if further else _ZERO) * keep
+        w0, w1, w2, w3 = w0 * keep, w1 * keep, w2 * keep, w3 * keep
+        further = cell[a] != least
+        weights[b] = _ZERO if further else w0
+        weights[b + np.uintp(_TILE)] = w0 if further else w1
+        weights[b + np.uintp(2 * _TILE)] = w1 if further else w2
+        weights[b + np.uintp(3 * _TILE)] = w2 if further else w3
+        weights[b + np.uintp(4 * _TILE)] = w3 if further else _ZERO
 
 
 @_compiled
@@ -189,20 +194,21 @@ def _warp_run(images, k, weights, row, column, first, stop, out):
 @_compiled
 def _constants(i0, u1, u2, values, warped, i, start, count):
     """Turn the warped I1, I1x and I1y of a tile into what the inner iteration needs."""
+    line, begin = np.uintp(i), np.uintp(start)
     for t in range(count):
         dx, dy = values[_TILE + t], values[2 * _TILE + t]
         norm = dx * dx + dy * dy
-        j = start + t
-        values[t] = values[t] - dx * u1[i, j] - dy * u2[i, j] - i0[i, j]
+        j = begin + np.uintp(t)
+        values[t] = values[t] - dx * u1[line, j] - dy * u2[line, j] - i0[line, j]
         values[3 * _TILE + t] = _ONE / norm if norm > _ZERO else _ZERO
     for t in range(count):
-        warped[0, i, start + t] = values[_TILE + t]
+        warped[0, line, begin + np.uintp(t)] = values[_TILE + t]
     for t in range(count):
-        warped[1, i, start + t] = values[2 * _TILE + t]
+        warped[1, line, begin + np.uintp(t)] = values[2 * _TILE + t]
     for t in range(count):
-        warped[2, i, start + t] = values[t]
+        warped[2, line, begin + np.uintp(t)] = values[t]
     for t in range(count):
-        warped[3, i, start + t] = values[3 * _TILE + t]
+        warped[3, line, begin + np.uintp(t)] = values[3 * _TILE + t]
 
 
 @_compiled
