@@ -118,7 +118,7 @@ def execute_page(
             if isinstance(error, OSError) and error.errno:
                 raise  # a full disk or a missing right is no fault of the notebook
             _record_failure(workspace, page, error, output)
-            raise _explained(workspace, page, error) from error
+            raise _explained(workspace, page, error, bool(overrides)) from error
         seconds = round(time.perf_counter() - clock, 3)
         record = {
             **depends,
@@ -234,9 +234,10 @@ def _last_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _explained(workspace: Workspace, page: str, error: Exception) -> ElrcnError:
+def _explained(workspace, page: str, error: Exception, injected: bool) -> ElrcnError:
+    # papermill's cell of overrides is not in the notebook that the user opens.
     cell = getattr(error, "cell_index", None)
-    where = f"notebooks/{page}.ipynb" + ("" if cell is None else f", cell {cell + 1}")
+    where = f"notebooks/{page}.ipynb" + ("" if cell is None else f", cell {cell + 1 - injected}")
     kept = _failed_copy(workspace, page).relative_to(workspace.root)
     if getattr(error, "ename", "") == "ElrcnError":
         # A user's mistake met inside a notebook: its own message says what to do.

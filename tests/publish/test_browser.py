@@ -71,9 +71,7 @@ def test_page_opens_offline(browser, page):
         )
         assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0
     bars = [
-        bar
-        for bar in tab.locator(".search-button-field, form.bd-search").all()
-        if bar.is_visible()
+        bar for bar in tab.locator(".search-button-field, form.bd-search").all() if bar.is_visible()
     ]
     assert len(bars) == 1
     # No page is wider than the window, on a desk or on a phone.

@@ -1,0 +1,121 @@
+import json
+
+import nbformat
+import pytest
+from small_checkout import BODY, END, write_notebook
+
+from elrcn.errors import ElrcnError
+from elrcn.publish import book, pages, receipts
+
+
+def problem(workspace, overrides=None):
+    return receipts.page_problem(workspace, "page", overrides)
+
+
+def test_a_fresh_page_is_accepted(executed):
+    assert problem(executed) == ""
+    receipts.verify_pages(executed)
+
+
+def test_receipt_says_what_the_page_was_made_from(executed):
+    receipt = receipts.read_receipt(executed, "page")
+    assert receipt["parameters"] == {
+        "profile": "smoke",
+        "seed": 8,
+        "rate": 0.5,
+        "names": ["a"],
+        "then": "",
+    }
+    assert receipt["overrides"] == {"seed": 8}
+    assert receipt["seed"] == 8
+    assert receipt["notebook"] == receipts.file_hash(pages.source_path(executed, "page"))
+    assert list(receipt["artifacts"]) == ["table.csv"]
+    assert {"python", "numpy", "torch"} <= set(receipt["versions"])
+    assert receipt["device"] and receipt["library"] and receipt["seconds"] > 0
+
+
+def test_a_doctored_page_is_refused(workspace):
+    path = pages.executed_path(workspace, "page")
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source += "\n\nUAR 0.99"
+    nbformat.write(notebook, path)
+    assert "changed after it was executed" in problem(workspace)
+    with pytest.raises(ElrcnError, match="page: the page was changed"):
+        book.build_book(workspace, progress=False)
+
+
+@pytest.mark.parametrize("change", ["edit", "remove", "add"])
+def test_a_doctored_table_is_refused(workspace, change):
+    table = workspace.artifacts / "page" / "table.csv"
+    if change == "edit":
+        table.write_text("seed\n99\n")
+    elif change == "remove":
+        table.unlink()
+    else:
+        (table.parent / "more.csv").write_text("x\n")
+    assert "a table or figure" in problem(workspace)
+
+
+def test_a_doctored_receipt_is_refused(workspace):
+    path = pages.receipt_path(workspace, "page")
+    receipt = json.loads(path.read_text())
+    receipt["parameters"]["seed"] = 1
+    path.write_text(json.dumps(receipt))
+    assert "receipt is broken" in problem(workspace)
+    path.write_text("{")
+    assert "receipt is broken" in problem(workspace)
+    path.unlink()
+    assert problem(workspace) == "it has no receipt"
+
+
+def test_a_receipt_of_another_page_is_refused(workspace):
+    for kind in (pages.source_path, pages.executed_path, pages.receipt_path):
+        kind(workspace, "other").write_bytes(kind(workspace, "page").read_bytes())
+    assert "receipt is broken" in receipts.page_problem(workspace, "other")
+
+
+def test_pages_go_stale_with_what_they_depend_on(workspace, monkeypatch):
+    (workspace.data_manifest / "paper_results.csv").write_text("value\n0.6\n")
+    assert "data_manifest/ changed" in problem(workspace)
+    (workspace.data_manifest / "paper_results.csv").write_text("value\n0.5\n")
+    assert problem(workspace) == ""
+
+    monkeypatch.setattr(receipts, "library_hash", lambda: "other code")
+    assert "the library changed" in problem(workspace)
+    monkeypatch.undo()
+
+    write_notebook(pages.source_path(workspace, "page"), BODY + "\n", END)
+    assert "its notebook changed" in problem(workspace)
+
+
+def test_another_database_makes_the_page_stale(workspace, monkeypatch, tmp_path):
+    root = tmp_path / "casme2"
+    root.mkdir()
+    (root / "CASME2-coding-20140508.xlsx").write_bytes(b"sheet")
+    monkeypatch.setenv("ELRCN_CASME2", str(root))
+    assert "the choice of databases changed" in problem(workspace)
+
+
+def test_other_parameters_make_the_page_stale_for_the_runner_only(executed):
+    assert "a parameter changed" in problem(executed, {"seed": 9})
+    assert problem(executed, {"seed": 8}) == ""
+
+
+def test_missing_and_failed_pages_are_refused_together(workspace):
+    receipts.write_json(pages.failure_path(workspace, "page"), {"page": "page"})
+    (workspace.root / "_toc.yml").write_text(
+        "root: book/index\nchapters:\n- file: book/executed/page\n- file: book/executed/absent\n"
+    )
+    with pytest.raises(ElrcnError) as caught:
+        receipts.verify_pages(workspace)
+    assert "page: its last run failed" in str(caught.value)
+    assert "absent: its notebook is missing" in str(caught.value)
+    assert caught.value.fix == "elrcn notebooks page absent"
+
+
+def test_library_hash_leaves_out_what_only_runs_notebooks(monkeypatch):
+    asked = []
+    monkeypatch.setattr(receipts, "code_hash", lambda *parts: asked.extend(parts) or "x")
+    receipts.library_hash()
+    assert {"evaluation", "models", "config.py", "report"} <= set(asked)
+    assert not {"publish", "cli", "__pycache__"} & set(asked)

@@ -1,0 +1,93 @@
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.publish import pages, receipts
+from elrcn.publish.runner import run_notebooks
+
+
+def snapshot(workspace):
+    return receipts.tree_hashes(workspace.executed)
+
+
+def leftovers(workspace):
+    return list((workspace.root / ".elrcn" / "partial").glob("*"))
+
+
+def test_page_shows_the_run_and_nothing_of_this_machine(executed):
+    notebook = nbformat.read(pages.executed_path(executed, "page"), 4)
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    assert ["injected-parameters", "remove-cell"] in tags
+    assert ["parameters", "hide-input"] in tags
+    assert tags[-1] == ["colophon"]
+    assert "`elrcn notebooks page -p seed 8`" in notebook.cells[-1].source
+    assert "rate = 0.5" in notebook.cells[-1].source
+    assert str(executed.root) not in json.dumps(notebook.metadata)
+
+
+def test_kernel_is_this_interpreter_with_the_allocator_set(executed):
+    notebook = nbformat.read(pages.executed_path(executed, "page"), 4)
+    text = "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []))
+    assert text.splitlines() == [sys.executable, "0 True"]
+
+
+def test_nothing_runs_twice(workspace):
+    before = snapshot(workspace)
+    (run,) = run_notebooks(workspace, parameters={"seed": 8}, progress=False)
+    assert not run.executed and run.reason == ""
+    assert run.seconds == receipts.read_receipt(workspace, "page")["seconds"]
+    assert snapshot(workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [("raise", "ValueError: no such clip"), ("die", "kernel of page died")],
+)
+def test_a_failure_keeps_the_good_page_and_refuses_it(workspace, then, message):
+    before = snapshot(workspace)
+    with pytest.raises(ElrcnError, match=message) as caught:
+        run_notebooks(workspace, parameters={"seed": 9, "then": then}, progress=False)
+    assert "notebooks/page.ipynb" in str(caught.value)
+    if then == "raise":
+        assert "cell 4" in str(caught.value)  # as counted in the source notebook
+    after = snapshot(workspace)
+    assert after.pop("page.failed.json") and after == before
+    assert (workspace.artifacts / "page" / "table.csv").read_text() == "seed\n8\n"
+    with pytest.raises(ElrcnError, match="its last run failed"):
+        receipts.verify_pages(workspace)
+    assert leftovers(workspace) == []
+
+
+def test_an_interruption_leaves_everything_as_it_was(workspace):
+    before = snapshot(workspace)
+    # In a process of its own: the notebook sends the signal of Ctrl-C to whoever runs it.
+    code = (
+        "import sys; from pathlib import Path; from elrcn.workspace import Workspace\n"
+        "from elrcn.publish.runner import run_notebooks\n"
+        "run_notebooks(Workspace(Path(sys.argv[1])), parameters={'then': 'interrupt'})"
+    )
+    command = [sys.executable, "-c", code, str(workspace.root)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode != 0 and "KeyboardInterrupt" in ended.stderr
+    assert snapshot(workspace) == before
+    assert leftovers(workspace) == []
+    assert receipts.page_problem(workspace, "page") == ""
+
+
+def test_mistakes_are_told_before_a_kernel_starts(workspace):
+    before = snapshot(workspace)
+    with pytest.raises(ElrcnError, match="no notebook parameter called 'sead'") as caught:
+        run_notebooks(workspace, parameters={"sead": 1}, progress=False)
+    assert "did you mean 'seed'?" in caught.value.fix
+    with pytest.raises(ElrcnError, match="'seed' of page must be int, not 'many'"):
+        run_notebooks(workspace, parameters={"seed": "many"}, progress=False)
+    with pytest.raises(ElrcnError, match="no profile called 'huge'"):
+        run_notebooks(workspace, parameters={"profile": "huge"}, progress=False)
+    with pytest.raises(ElrcnError, match="no notebook called 'pag'") as caught:
+        run_notebooks(workspace, ["pag"], progress=False)
+    assert "did you mean 'page'?" in caught.value.fix
+    assert snapshot(workspace) == before
