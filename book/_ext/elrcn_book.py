@@ -17,6 +17,8 @@ _EXECUTED = re.compile(r"book(/|%2F)executed(/|%2F)")
 _REMOTE = re.compile(
     r"^(?:https://|git@|ssh://git@)github\.com[:/](?P<path>[^/\s]+/[^/\s]+?)(?:\.git)?/?$"
 )
+# A line of an API page: "% modules elrcn.preprocess".
+_MODULES = re.compile(r"^% modules (\S+)$", re.MULTILINE)
 # What fails when a page is opened from disk: fonts preloaded across origins (the style sheet loads
 # them all the same) and the two copies of thebe's configuration, which is off.
 _FAILS_OFFLINE = re.compile(
@@ -104,6 +106,26 @@ def _clean_pages(app, exception):
             path.write_text(_FAILS_OFFLINE.sub("", text), encoding="utf-8")
 
 
+def module_list(name: str) -> str:
+    """Return MyST that documents the module `name`, or each public module of the package `name`."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ExtensionError(f"there is no module called {name}")
+    names = [name]
+    if spec.submodule_search_locations:
+        (folder,) = spec.submodule_search_locations
+        stems = sorted(p.stem for p in Path(folder).glob("*.py"))
+        names = [f"{name}.{stem}" for stem in stems if not stem.startswith("_")]
+    return "\n".join(
+        f"### `{n}`\n\n```{{eval-rst}}\n.. automodule:: {n}\n   :members:\n```\n" for n in names
+    )
+
+
+def _expand_module_lists(app, docname, source):
+    # A new module is on its page without anybody having to think of it.
+    source[0] = _MODULES.sub(lambda m: module_list(m[1]), source[0])
+
+
 def _escape_bars(app, what, name, obj, options, lines):
     # In docstrings |v| is an absolute value and `int | None` a type; to docutils a bar begins a
     # substitution.
@@ -123,6 +145,7 @@ def setup(app):
     """Connect the hooks."""
     app.config.mathjax_path = "mathjax/tex-svg.js"
     app.connect("config-inited", _find_repository, priority=100)
+    app.connect("source-read", _expand_module_lists)
     app.connect("autodoc-process-docstring", _escape_bars, priority=_AFTER_THEME)
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("html-page-context", _rewrite_launch_links, priority=_AFTER_THEME)
