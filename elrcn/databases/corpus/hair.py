@@ -42,6 +42,8 @@ def hair_layers(canvas: Canvas, who: Identity):
     colour : (h, w, 3) float32
         Linear, shaded along the strands.
     """
+    whole = canvas
+    canvas, cut = whole.window(-1.5, 1.5, -2.2, 9)
     x, y = canvas.grid()
     rng = who.rng(5)
     top, side, low, width, lift = _STYLES[who.style]
@@ -94,4 +96,9 @@ def hair_layers(canvas: Canvas, who: Identity):
     gloss = np.exp(-(((rise - 0.72 + 0.05 * locks) / 0.13) ** 2)) * np.clip(0.7 + 0.5 * fine, 0, 2)
     body = np.clip(shade * (1 + 0.22 * fine + 0.16 * locks), 0.15, None)
     colour = body[..., None] * tone + (0.05 * gloss)[..., None] * (0.35 + 0.65 * tone / tone.max())
-    return front.astype(np.float32), back.astype(np.float32), colour.astype(np.float32)
+    layers = []
+    for part in (front, back, colour):
+        layer = np.zeros((whole.height, whole.width, *part.shape[2:]), np.float32)
+        layer[cut] = part
+        layers.append(layer)
+    return tuple(layers)

@@ -165,7 +165,7 @@ def _plan_clip(seed, database, subject, emotion, text, index) -> ClipPlan:
         side = "A"
     only_last = len(numbers) > 1 and side and rng.random() < 0.4
     units = tuple((n, side if not only_last or n == numbers[-1] else "") for n in numbers)
-    top = float(rng.uniform(0.55, 0.95)) if rng.random() < 0.14 else 1.0 + 2.0 * rng.beta(1.8, 1.8)
+    top = float(rng.uniform(0.55, 0.95)) if rng.random() < 0.14 else 1.4 + 1.6 * rng.beta(1.8, 1.5)
     if text == "?":
         top = float(rng.uniform(0.5, 0.7))
     peaks = tuple(
