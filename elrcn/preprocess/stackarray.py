@@ -15,18 +15,12 @@ from elrcn.errors import ElrcnError
 _STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write `array` to `path` as .npy: all of it or nothing.
-
-    Raises
-    ------
-    ElrcnError
-        If it cannot be written, for instance because the disk is full.
-    """
+def _write(path, write, size):
+    """Let `write` fill a temporary file that becomes `path`: all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with open(temporary, "wb") as file:
-            np.save(file, array)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -37,12 +31,29 @@ def write_array(path: Path, array: np.ndarray) -> None:
             pass
         if isinstance(error, OSError):
             raise ElrcnError(
-                f"A preprocessed clip could not be stored ({error}).",
+                f"A file of the cache could not be stored ({error}).",
                 where=path.parent,
-                fix=f"make room on that disk ({array.nbytes / 1e6:.1f} MB a clip) and check that "
-                "you may write there; finished clips are kept, so the same command resumes",
+                fix=f"make room on that disk ({size / 1e6:.1f} MB a clip) and check that you may "
+                "write there; finished clips are kept, so the same command resumes",
             ) from None
         raise
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write `array` to `path` as .npy: all of it or nothing.
+
+    Raises
+    ------
+    ElrcnError
+        If it cannot be written, for instance because the disk is full.
+    """
+    _write(path, lambda file: np.save(file, array), array.nbytes)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8: all of it or nothing; raises as `write_array`."""
+    data = text.encode()
+    _write(path, lambda file: file.write(data), len(data))
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
@@ -69,9 +80,7 @@ def open_folder(folder: Path, about: dict) -> None:
                 left.unlink(missing_ok=True)
         card = folder / "config.json"
         if not card.is_file():
-            temporary = folder / f".config.{os.getpid()}.part"
-            temporary.write_text(json.dumps(about, indent=1) + "\n")
-            os.replace(temporary, card)
+            write_text(card, json.dumps(about, indent=1) + "\n")
     except OSError as error:
         raise ElrcnError(
             f"The cache folder cannot be used ({error}).",
@@ -98,6 +107,13 @@ class StackArray:
     motion : int
         Leading channels that are zero at rest (4 in stacks: p, q, magnitude and strain).
 
+    Attributes
+    ----------
+    lengths : ndarray of int
+        Each clip's own number of steps.
+    findings : tuple of Finding
+        What preprocessing had to remark on, such as clips without a face.
+
     Raises
     ------
     ElrcnError
@@ -107,6 +123,7 @@ class StackArray:
     def __init__(self, paths, length: int | None = None, motion: int = 0):
         self.paths = tuple(Path(path) for path in paths)
         self.motion = motion
+        self.findings = ()
         headers = []
         for path in self.paths:
             header = read_header(path)

@@ -93,6 +93,26 @@ def test_resizing_inside_and_outside_is_the_same(clips):
     np.testing.assert_array_equal(stack_clip(raw, CONFIG), stack_clip(small, CONFIG))
 
 
+@pytest.mark.parametrize("size, flow_size", [(16, 40), (48, 168), (24, 64), (33, 33)])
+def test_any_ratio_of_sizes(clips, size, flow_size):
+    config = replace(CONFIG, size=size, flow_size=flow_size)
+    frames = read_clip(clips.frame_paths(0), flow_size)
+    out = stack_clip(frames, config)
+    assert out.shape == (3, 5, size, size)
+    np.testing.assert_allclose(out[0, 4].mean(), frames[0].mean(), rtol=1e-3)
+
+
+def test_only_the_frames_that_tim_needs_are_decoded(tmp_path):
+    clips = make_clips(tmp_path, lengths=(7,))
+    paths = clips.frame_paths(0)
+    frames = read_clip(paths, 32, tim_length=4)
+    np.testing.assert_array_equal(frames, read_clip(paths, 32)[::2])
+    assert len(read_clip(paths, 32, tim_length=5)) == 7
+    paths[3].write_bytes(paths[3].read_bytes()[:400])
+    with pytest.raises(ElrcnError, match="cut short"):
+        read_clip(paths, 32, tim_length=4)
+
+
 def test_quantised_flow_is_whole_grey_levels(clips):
     frames = read_clip(clips.frame_paths(0), 32)
     out = stack_clip(frames, replace(CONFIG, size=32), quantise=True)

@@ -1,0 +1,98 @@
+"""Frames of one clip to its network input: flow, strain and grey, stacked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elrcn.config import PreprocessConfig
+from elrcn.errors import ElrcnError
+from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence
+from elrcn.preprocess.frames import resize
+from elrcn.preprocess.strain import optical_strain
+from elrcn.preprocess.tim import interpolate
+
+CHANNELS = ("flow_x", "flow_y", "flow_magnitude", "strain", "grey")
+"""Order of the channels of a stack: p, q and |v| in px/frame, strain, grey levels 0..255."""
+
+
+ALIGNMENTS = ("none", "face", "face-follow")
+"""No alignment; one transform a clip; one a frame, smoothed over time."""
+
+
+def check_config(config: PreprocessConfig) -> None:
+    """Raise `ElrcnError` for a setting that preprocessing cannot follow."""
+    if config.tim_length < 0 or config.tim_length == 1:
+        raise ElrcnError(
+            f"tim_length is {config.tim_length}.",
+            fix="give at least 2 (a flow needs two frames), or 0 for the clip's own frames",
+        )
+    if config.flow not in METHODS:
+        raise ElrcnError(f"There is no flow {config.flow!r}.", fix=f"choose one of: {METHODS}")
+    if config.align not in ALIGNMENTS:
+        raise ElrcnError(
+            f"There is no alignment {config.align!r}.", fix=f"choose one of: {ALIGNMENTS}"
+        )
+    if min(config.size, config.flow_size) < 16 or config.size > config.flow_size:
+        raise ElrcnError(
+            f"A size of {config.size} with a flow_size of {config.flow_size} is not possible.",
+            fix="16 <= size <= flow_size",
+        )
+
+
+def in_time(frames, config):
+    """Interpolate frames by TIM, or keep them; clipped to grey levels 0..255."""
+    if config.tim_length:
+        frames = interpolate(frames, config.tim_length)
+    elif len(frames) < 2:
+        raise ElrcnError("A clip needs at least two frames.", fix="leave the clip out")
+    return np.clip(frames, 0, 255)
+
+
+def stack_clip(
+    frames: np.ndarray, config: PreprocessConfig, threads: int = 1, quantise: bool = False
+) -> np.ndarray:
+    """Network input of one clip (Sections III-A and III-B).
+
+    Resize to ``flow_size``, interpolate in time, flow between each frame and the next, strain of
+    the flow, then reduce everything to ``size`` by area averages. Flow stays in pixels per frame
+    at ``flow_size``. Step t holds the flow from frame t to frame t + 1 and, since that flow lives
+    on the grid of frame t, the grey levels of frame t.
+
+    Parameters
+    ----------
+    frames : array_like, shape (n, H, W)
+        Grey frames 0..255, onset to offset.
+    config : PreprocessConfig
+    threads : int
+        Flows computed at a time; the result does not depend on it.
+    quantise : bool
+        Store flow as the authors' 8-bit images (see `flow_image`).
+
+    Returns
+    -------
+    ndarray, shape (T - 1, 5, size, size), float32
+        Channels in the order of `CHANNELS`. T is ``tim_length``, or n where that is 0.
+
+    Raises
+    ------
+    ElrcnError
+        If there are fewer than two frames, or `config` is not possible.
+    """
+    check_config(config)
+    frames = np.asarray(frames)
+    side = config.flow_size
+    if frames.shape[1:] != (side, side):
+        frames = np.stack([resize(frame, side) for frame in frames])
+    frames = in_time(frames, config)
+    flows = flow_sequence(frames, config.flow, threads)
+    out = np.empty((len(flows), len(CHANNELS), config.size, config.size), np.float32)
+    for t, flow in enumerate(flows):
+        planes = (
+            *np.moveaxis(flow_image(flow, quantise), 2, 0),
+            optical_strain(flow),
+            frames[t],
+        )
+        # One plane at a time: OpenCV's area averaging takes four channels at most.
+        for c, plane in enumerate(planes):
+            out[t, c] = resize(np.ascontiguousarray(plane), config.size)
+    return out
