@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from skimage.color import lab2rgb
 
+from elrcn.preprocess.frames import resize
 from elrcn.preprocess.tim import tim_matrix
+from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 
 
@@ -62,62 +63,6 @@ def tim_figure(n: int, length: int) -> Figure:
         bottom.set_title("Two of its rows")
         bottom.legend(loc="upper right")
     return fig
-
-
-def flow_colours(flow: np.ndarray, limit: float) -> np.ndarray:
-    """Colour a flow field so that colour-blind readers can tell all directions apart.
-
-    Horizontal motion goes from blue (left) through grey to yellow (right), vertical motion from
-    light (up) to dark (down). No red-green contrast carries anything.
-
-    Parameters
-    ----------
-    flow : ndarray, shape (H, W, 2)
-        Pixels; y grows downwards.
-    limit : float
-        Speed in pixels drawn with full strength; beyond it colours saturate.
-
-    Returns
-    -------
-    ndarray, shape (H, W, 3)
-        sRGB in [0, 1].
-    """
-    scaled = np.asarray(flow, dtype=float) / limit
-    speed = np.linalg.norm(scaled, axis=-1, keepdims=True)
-    scaled = scaled / np.maximum(speed, 1)
-    lab = np.zeros((*scaled.shape[:-1], 3))
-    lab[..., 0] = 62 - 33 * scaled[..., 1]
-    lab[..., 2] = 62 * scaled[..., 0]
-    return np.clip(lab2rgb(lab), 0, 1)
-
-
-def colour_wheel(ax, limit: float) -> None:
-    """Legend of `flow_colours`: a disc whose radius is `limit` pixels."""
-    axis = np.linspace(-limit, limit, 121)
-    field = np.stack(np.meshgrid(axis, axis), axis=-1)
-    image = np.dstack([flow_colours(field, limit), np.linalg.norm(field, axis=-1) <= limit])
-    ax.imshow(image, extent=(-limit, limit, limit, -limit))
-    ax.axhline(0, color="black", linewidth=0.4)
-    ax.axvline(0, color="black", linewidth=0.4)
-    ax.set_xticks([-limit, 0, limit], [f"{-limit:.2g}", "0", f"{limit:.2g}"], fontsize=8)
-    ax.set_yticks([-limit, 0, limit], ["", "0", ""], fontsize=8)
-    ax.set_xlabel("left · right (px)", fontsize=8)
-    ax.set_ylabel("down · up", fontsize=8)
-    ax.set_title("colour key", fontsize=9)
-    ax.spines[:].set_visible(False)
-
-
-def speed_limit(flow: np.ndarray) -> float:
-    """Speed reached by one pixel in two hundred, to two digits: the scale of a flow figure."""
-    value = float(np.percentile(np.linalg.norm(flow, axis=-1), 99.5))
-    return float(f"{max(value, 1e-3):.2g}")
-
-
-def bare(ax) -> None:
-    """Take ticks and frame off axes that show a picture."""
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
 
 
 def flow_figure(frame: np.ndarray, flow: np.ndarray, title: str, step: int | None = None) -> Figure:
@@ -177,8 +122,8 @@ def flow_figure(frame: np.ndarray, flow: np.ndarray, title: str, step: int | Non
     return fig
 
 
-def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
-    """Optical strain as a heat map over the face, and the face alone beside it.
+def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str, size: int) -> Figure:
+    """Optical strain as heat maps over the face: as computed, and as the network gets it.
 
     Parameters
     ----------
@@ -188,31 +133,37 @@ def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str) -> Figure:
         Dimensionless (pixels per pixel), at least 0.
     title : str
         Clip and frames.
+    size : int
+        Side of the network's input, to which the right map is averaged.
     """
-    # The picture's edge, where flow knows least, must not set the scale.
-    edge = [max(1, n // 12) for n in strain.shape]
-    inner = strain[edge[0] : -edge[0], edge[1] : -edge[1]]
-    limit = max(float(np.percentile(inner, 99.5)), 1e-6)
+    height, width = frame.shape
     with figure_style():
-        fig, (plain, heat) = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
-        for ax in (plain, heat):
+        fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
+        for ax, plane, name in (
+            (axes[0], strain, "strain as computed"),
+            (axes[1], resize(strain, size), f"averaged to {size} × {size}"),
+        ):
+            # The picture's edge, where flow knows least, must not set the scale.
+            edge = [max(1, n // 12) for n in plane.shape]
+            inner = plane[edge[0] : -edge[0], edge[1] : -edge[1]]
+            limit = max(float(np.percentile(inner, 99.5)), 1e-6)
             ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
+            image = ax.imshow(
+                plane,
+                cmap="viridis",
+                vmin=0,
+                vmax=limit,
+                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+                # Faint strain is mostly noise of the flow: it must not hide the face.
+                alpha=0.9 * np.clip(plane / limit, 0, 1) ** 1.5,
+            )
+            key = plt.cm.ScalarMappable(cmap="viridis", norm=image.norm)
+            bar = fig.colorbar(key, ax=ax, location="bottom", shrink=0.9, extend="max")
+            bar.set_label("px per px", fontsize=9)
+            bar.locator = MaxNLocator(4)
+            bar.outline.set_visible(False)
+            ax.set_title(name, fontsize=10)
             bare(ax)
-        image = heat.imshow(
-            strain,
-            cmap="viridis",
-            vmin=0,
-            vmax=limit,
-            alpha=np.clip(0.15 + 0.85 * strain / limit, 0, 0.85),
-        )
-        image_key = plt.cm.ScalarMappable(cmap="viridis", norm=image.norm)
-        bar = fig.colorbar(
-            image_key, ax=(plain, heat), location="bottom", shrink=0.7, aspect=30, extend="max"
-        )
-        bar.set_label("strain magnitude (px per px)")
-        bar.outline.set_visible(False)
-        plain.set_title("frame", fontsize=10)
-        heat.set_title("optical strain", fontsize=10)
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.report.endpoint import FlowCheck
-from elrcn.report.figures_preprocess import bare, colour_wheel, flow_colours, speed_limit
+from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 
 

@@ -13,7 +13,7 @@ SCORES = {
     "authors_f1": "Authors’ F1",
     "uar": "UAR",
     "war": "WAR",
-    "uf1": "UF1 (macro F1)",
+    "uf1": "UF1",
     "micro_f1": "Micro F1",
 }
 _NONE = "–"
@@ -87,5 +87,5 @@ def _cell(row: pd.Series, score: str) -> str:
     text = f"<b>{row[score]:.3f}</b>"
     if not pd.isna(row[f"{score}_low"]):
         interval = f"{row[f'{score}_low']:.2f}–{row[f'{score}_high']:.2f}"
-        text += f'<br><small style="white-space:nowrap">{interval}</small>'
+        text += f'<br><small style="white-space:nowrap;font-size:.85em">{interval}</small>'
     return text

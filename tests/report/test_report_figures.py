@@ -19,6 +19,7 @@ from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
+from elrcn.report.flow_key import flow_colours
 from elrcn.report.frames import apex_index
 from elrcn.report.notice import data_origin, origin_banner
 from elrcn.report.published import published_table
@@ -139,20 +140,20 @@ def test_preprocess_figures():
     for fig in (
         figures_preprocess.tim_figure(24, 10),
         figures_preprocess.flow_figure(frame, flow, "Flow"),
-        figures_preprocess.strain_figure(frame, np.abs(flow[..., 0]), "Strain"),
+        figures_preprocess.strain_figure(frame, np.abs(flow[..., 0]), "Strain", 20),
     ):
         assert titles(fig)
         figure_svg(fig)
 
 
 def test_flow_colours_tell_directions_apart():
-    right, left, up, down, still = figures_preprocess.flow_colours(
+    right, left, up, down, still = flow_colours(
         np.array([[[1, 0], [-1, 0], [0, -1], [0, 1], [0, 0]]], float), 1.0
     )[0]
     assert right[0] > right[2] and left[2] > left[0]
     assert up.mean() > still.mean() > down.mean()
     assert np.ptp(still) < 0.02
-    far = figures_preprocess.flow_colours(np.array([[[9.0, 0]]]), 1.0)[0, 0]
+    far = flow_colours(np.array([[[9.0, 0]]]), 1.0)[0, 0]
     assert far == pytest.approx(right)
 
 
