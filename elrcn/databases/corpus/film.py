@@ -14,6 +14,7 @@ from elrcn.databases.corpus.faces import Face
 from elrcn.databases.corpus.identity import Identity, draw_identity
 from elrcn.databases.corpus.motion import Motion, Warp, draw_motion
 from elrcn.databases.corpus.plan import ClipPlan, generator, stream
+from elrcn.databases.corpus.skin import skin_tone
 from elrcn.databases.corpus.studio import (
     REFERENCE_UNIT,
     SENSORS,
@@ -35,9 +36,13 @@ class Sitter:
         self.seed, self.database = seed, database
         self.sensor = SENSORS[database]
         self.canvas = subject_canvas(seed, database, subject)
-        self.light, self.exposure = subject_light(seed, database, subject)
+        self.light, exposure = subject_light(seed, database, subject)
         entropy = stream(seed, database, subject, "identity").generate_state(1)[0]
         self.who: Identity = draw_identity(int(entropy), database.lower())
+        # The camera is set to the face before it, as far as the laboratory's routine allows.
+        self.exposure = exposure * float(
+            np.clip((0.36 / skin_tone(self.who.melanin).mean()) ** 0.4, 0.85, 1.25)
+        )
         self.face = Face(self.canvas.oversampled(OVERSAMPLE), self.who)
 
     def _photograph(self, linear: np.ndarray) -> np.ndarray:

@@ -8,16 +8,17 @@ from elrcn.databases.corpus.canvas import Canvas, smoothstep
 from elrcn.databases.corpus.identity import Identity
 from elrcn.databases.corpus.skin import hair_tone
 
-#: top volume, side volume, lowest y of the hair at the sides, half width and top of the opening
+#: top volume, side volume, lowest y of the hair at the sides, half width and top of the opening,
+#: how far single strands cross the hairline
 _STYLES = {
-    "short": (1.0, 0.35, 0.02, 0.93, 0.0),
-    "crop": (0.45, 0.15, -0.12, 0.95, -0.02),
-    "receding": (0.4, 0.2, -0.05, 0.96, -0.16),
-    "swept": (1.2, 0.45, 0.05, 0.92, -0.05),
-    "long": (0.9, 1.1, 9.0, 0.86, 0.02),
-    "tied": (0.5, 0.1, -0.05, 0.92, 0.0),
-    "fringe": (0.9, 1.0, 9.0, 0.85, 0.36),
-    "bob": (1.0, 1.3, 1.25, 0.84, 0.04),
+    "short": (1.0, 0.35, 0.02, 0.93, 0.0, 0.55),
+    "crop": (0.45, 0.15, -0.12, 0.95, -0.02, 0.3),
+    "receding": (0.4, 0.2, -0.05, 0.96, -0.16, 0.45),
+    "swept": (1.2, 0.45, 0.05, 0.92, -0.05, 0.35),
+    "long": (0.9, 1.1, 9.0, 0.87, -0.04, 0.4),
+    "tied": (0.5, 0.1, -0.05, 0.92, 0.0, 0.25),
+    "fringe": (0.9, 1.0, 9.0, 0.85, 0.36, 0.9),
+    "bob": (1.0, 1.3, 1.25, 0.84, 0.04, 0.6),
 }
 
 
@@ -46,7 +47,7 @@ def hair_layers(canvas: Canvas, who: Identity):
     canvas, cut = whole.window(-1.5, 1.5, -2.2, 9)
     x, y = canvas.grid()
     rng = who.rng(5)
-    top, side, low, width, lift = _STYLES[who.style]
+    top, side, low, width, lift, loose = _STYLES[who.style]
     volume = who.hair_volume
     # Strands run from the parting over the skull and, at the sides, hang down.
     px, py = who.parting, who.skull_top - 0.02
@@ -61,6 +62,7 @@ def hair_layers(canvas: Canvas, who: Identity):
     locks = _strand_noise(rng, angle, 150) + 0.9 * _strand_noise(rng, angle, 60)
     jag = 0.014 * _strand_noise(rng, angle, 240) + 0.012 * _strand_noise(rng, angle, 90)
     jag += 0.016 * _strand_noise(rng, angle, 620)
+    jag *= loose
     # Outer silhouette.
     sx = who.skull_width + 0.04 + volume * side
     cap_top = who.skull_top - volume * top
@@ -80,7 +82,9 @@ def hair_layers(canvas: Canvas, who: Identity):
     if who.style == "receding":
         shape = shape / (1 + 0.28 * np.exp(-(((np.abs(x) - 0.48) / 0.2) ** 2)))
     elif who.style != "fringe":
-        shape = shape * (1 - 0.10 * np.exp(-((x / 0.18) ** 2)) * who.wrinkles)
+        # Parted hair falls to both sides and leaves a peak of forehead free.
+        peak = 0.15 if who.style in ("long", "bob", "tied") else 0.05
+        shape = shape * (1 - peak * np.exp(-np.abs(dx) / 0.22))
         shape = shape * (1 + 0.10 * (x * np.sign(who.parting or 1)) * (who.style == "swept"))
     opening = 1 - np.abs(x / wx) ** power - shape**power
     thin = 0.05 + 0.05 * (who.style in ("crop", "short", "receding", "tied"))
