@@ -11,7 +11,7 @@ import numpy as np
 from elrcn.errors import ElrcnError
 from elrcn.preprocess.tvl1_pyramid import ipol_flow, scales_that_fit
 
-METHODS = ("ipol", "opencv", "opencv-authors")
+METHODS = ("ipol", "ipol-torch", "opencv", "opencv-authors")
 
 # One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
 _local = threading.local()
@@ -64,7 +64,22 @@ def _opencv_authors(first, second):
     return solver.calc(pair[0], pair[1], None)
 
 
-_SOLVERS = {"ipol": ipol_flow, "opencv": _opencv_default, "opencv-authors": _opencv_authors}
+def _torch_batch(first, second):
+    from elrcn.preprocess.flow_torch import flow_batch  # torch takes seconds to import
+
+    return flow_batch(first, second)
+
+
+def _torch_pair(first, second):
+    return _torch_batch(first[None], second[None])[0]
+
+
+_SOLVERS = {
+    "ipol": ipol_flow,
+    "ipol-torch": _torch_pair,
+    "opencv": _opencv_default,
+    "opencv-authors": _opencv_authors,
+}
 
 
 def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np.ndarray:
@@ -74,9 +89,10 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     ----------
     first, second : array_like, shape (H, W)
         Grey frames, 0..255, at least 16 x 16.
-    method : {"ipol", "opencv", "opencv-authors"}
+    method : {"ipol", "ipol-torch", "opencv", "opencv-authors"}
         "ipol" is the algorithm of IPOL's program, which the paper's authors used (see
-        `elrcn.preprocess.tvl1_pyramid`). "opencv" is OpenCV contrib's DualTVL1 with its own
+        `elrcn.preprocess.tvl1_pyramid`); "ipol-torch" the same on a GPU, equal to about 1e-4 px
+        (`elrcn.preprocess.flow_torch`; it falls back to the CPU, slowly). "opencv" is OpenCV contrib's DualTVL1 with its own
         defaults: another flow, with a median filter, five scales at step 0.8 and no presmoothing.
         "opencv-authors" is that solver under the settings of IPOL's program: the pair scaled
         jointly, smoothed with sigma 0.8, as many scales as fit at zoom 0.5, 5 warps, up to 300
@@ -122,6 +138,9 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) ->
         Pixels per frame; entry t is defined on the grid of frame t.
     """
     frames = np.asarray(frames)
+    if method == "ipol-torch":
+        _check_pair(frames[0], frames[0])
+        return _torch_batch(frames[:-1], frames[1:])
     out = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
 
     def one(t):

@@ -92,7 +92,7 @@ def smooth(image, kernel, step):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _zoom_taps(n, wanted):
+def zoom_taps(n, wanted):
     """Give samples and cubic weights that stretch `n` samples to `wanted`, ends repeated."""
     index = np.empty((4, wanted), np.int64)
     weight = np.empty((4, wanted), np.float64)
@@ -115,8 +115,8 @@ def _zoom_flow(coarse, fine):
     """Bicubic zoom of a padded flow component to a finer scale, in the finer scale's pixels."""
     ny, nx = coarse.shape[0] - 2, coarse.shape[1] - 2
     rows, columns = fine.shape[0] - 2, fine.shape[1] - 2
-    index_y, weight_y = _zoom_taps(ny, rows)
-    index_x, weight_x = _zoom_taps(nx, columns)
+    index_y, weight_y = zoom_taps(ny, rows)
+    index_x, weight_x = zoom_taps(nx, columns)
     line = np.empty(nx, np.float64)
     for i in range(rows):
         line[:] = 0
