@@ -92,11 +92,11 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     method : {"ipol", "ipol-torch", "opencv", "opencv-authors"}
         "ipol" is the algorithm of IPOL's program, which the paper's authors used (see
         `elrcn.preprocess.tvl1_pyramid`); "ipol-torch" the same on a GPU, equal to about 1e-4 px
-        (`elrcn.preprocess.flow_torch`; it falls back to the CPU, slowly). "opencv" is OpenCV contrib's DualTVL1 with its own
-        defaults: another flow, with a median filter, five scales at step 0.8 and no presmoothing.
-        "opencv-authors" is that solver under the settings of IPOL's program: the pair scaled
-        jointly, smoothed with sigma 0.8, as many scales as fit at zoom 0.5, 5 warps, up to 300
-        iterations, no median filter.
+        (`elrcn.preprocess.flow_torch`; it falls back to the CPU, slowly).
+        "opencv" is OpenCV contrib's DualTVL1 with its own defaults: another flow, with a median
+        filter, five scales at step 0.8 and no presmoothing. "opencv-authors" is that solver under
+        the settings of IPOL's program: the pair scaled jointly, smoothed with sigma 0.8, as many
+        scales as fit at zoom 0.5, 5 warps, up to 300 iterations, no median filter.
 
     Returns
     -------
