@@ -12,13 +12,16 @@ import pytest
 
 matplotlib.use("Agg")
 
+from elrcn.audit import grim_table
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
+from elrcn.printed import load_counts, load_printed
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
+from elrcn.report.figures_audit import grim_distances, grim_figure
 from elrcn.report.flow_key import flow_colours
 from elrcn.report.frames import apex_index
 from elrcn.report.notice import data_origin, origin_banner
@@ -223,3 +226,14 @@ def test_banner_comes_from_the_data(manifest, tmp_path):
     (tmp_path / "corpus.json").write_text("{")
     with pytest.raises(ElrcnError):
         data_origin(manifest)
+
+
+def test_grim_figure():
+    table = grim_table(load_printed(), load_counts())
+    shown = grim_distances(table)
+    row = shown[shown["method"] == "ELRCN-SE"].set_index("n")["distance"]
+    assert abs(row[246]) <= 0.5 < abs(row[247])
+    inside = (shown["distance"].abs() <= 0.5) == shown["possible"]
+    assert inside.all()
+    fig = grim_figure(table, "GRIM")
+    assert titles(fig) == ["GRIM"] and all(x and y for x, y in labelled(fig))
