@@ -276,6 +276,7 @@ def run_method(p: Plan, method: Method, session: Session) -> pd.DataFrame:
         workers=session.fold_workers,
         progress=session.progress,
         threads=session.profile.threads_per_fold,
+        classes=p.classes,
     )
 
 
