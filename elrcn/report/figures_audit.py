@@ -56,8 +56,13 @@ def grim_figure(table: pd.DataFrame, title: str) -> Figure:
             ax.plot(part["distance"], y[where], marker, color=colour, label=f"of {n} clips")
         ax.set_yticks(range(len(order)), order[::-1], fontsize=8)
         ax.set_ylim(-0.6, len(order) - 0.4)
-        limit = 1.1 * max(1.0, float(shown["distance"].abs().max()))
+        # Linear within one unit, logarithmic beyond: the band must be wide enough to see into.
+        ax.set_xscale("symlog", linthresh=1, linscale=1.5)
+        limit = 1.4 * max(5.0, float(shown["distance"].abs().max()))
         ax.set_xlim(-limit, limit)
+        ticks = [t for t in (-100, -20, -5, -1, -0.5, 0, 0.5, 1, 5, 20, 100) if abs(t) < limit]
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ax.minorticks_off()
         ax.set_xlabel("Distance to the nearest fraction\n(units of the last printed digit)")
         ax.set_ylabel("Published accuracy")
         ax.set_title(title)
