@@ -186,8 +186,11 @@ def _dress(notebook, page: str, record: dict[str, Any]) -> None:
 
 
 def _colophon(page: str, record: dict[str, Any]) -> str:
-    given = "".join(f" -p {name} {value}" for name, value in record["overrides"].items())
-    values = ", ".join(f"{n} = {v!r}" for n, v in record["parameters"].items()) or "none"
+    # Where a reader's copy of a database lies is nobody else's business.
+    hidden = {n: "DIR" for n, v in record["parameters"].items() if n.endswith("_root") and v}
+    shown = record["parameters"] | hidden
+    given = "".join(f" -p {name} {shown[name]}" for name in record["overrides"])
+    values = ", ".join(f"{n} = {v!r}" for n, v in shown.items()) or "none"
     versions = ", ".join(f"{n} {v}" for n, v in record["versions"].items())
     rows = {
         "Command": f"`elrcn notebooks {page}{given}`",
@@ -197,7 +200,7 @@ def _colophon(page: str, record: dict[str, Any]) -> str:
         "Library code": f"`{record['library']}`",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
-    table = "\n".join(["| | |", "|---|---|", *lines])
+    table = "\n".join([f"| Notebook | `notebooks/{page}.ipynb` |", "|---|---|", *lines])
     return f"```{{dropdown}} How this page was made\n{table}\n```"
 
 
