@@ -45,7 +45,8 @@ class Sitter:
         )
         self.face = Face(self.canvas.oversampled(OVERSAMPLE), self.who)
 
-    def _photograph(self, linear: np.ndarray) -> np.ndarray:
+    def photograph(self, linear: np.ndarray) -> np.ndarray:
+        """Display values 0 to 255, without noise, of an oversampled linear picture."""
         canvas = self.canvas
         picture = develop(reduce(linear, canvas.width, canvas.height, 0.0), self.exposure)
         if self.sensor.softness > 0:
@@ -86,18 +87,18 @@ class Sitter:
         canvas = self.canvas
         light = clip_light(self.light, rng)
         relaxed, closed = self.face.shade(light)
-        neutral = self._photograph(self.face.compose(light, relaxed))
+        neutral = self.photograph(self.face.compose(light, relaxed))
         # Creases at the apex, added in proportion to the strongest unit.
         extra = sum(
             p * crease_relief(self.face.head, self.who, n, side)
             for (n, side), p in zip(plan.units, plan.peaks, strict=True)
         )
         creased, _ = self.face.shade(light, extra)
-        change = self._photograph(self.face.compose(light, creased)) - neutral
+        change = self.photograph(self.face.compose(light, creased)) - neutral
         strongest = max(float(motion.amounts[:, 0].max()), 1e-6)
         lids = None
         if motion.blink.any():
-            closed = self._photograph(self.face.compose(light, closed, eyes=False))
+            closed = self.photograph(self.face.compose(light, closed, eyes=False))
             lids = Lids(canvas, self.who, closed)
         warp = Warp(basis, canvas.width, canvas.height)
         noise = NoiseSheet(rng, self.sensor, neutral)

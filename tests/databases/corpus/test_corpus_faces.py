@@ -54,7 +54,7 @@ def test_frontal_detector_finds_the_samm_like_faces(people):
     for seed in range(people):
         sitter = Sitter(9000 + seed, "SAMM", "006")
         skin = sitter.face.shade(sitter.light)[0]
-        picture = sitter._photograph(sitter.face.compose(sitter.light, skin))
+        picture = sitter.photograph(sitter.face.compose(sitter.light, skin))
         boxes = detector(np.clip(picture, 0, 255).astype(np.uint8), 0)
         found += len(boxes) == 1
         widths.append(boxes[0].width() if len(boxes) else 0)
