@@ -9,10 +9,8 @@ from captum.attr import LayerAttribution, LayerGradCam
 from elrcn.errors import ElrcnError
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import check_clips
-from elrcn.models.sources import frame_source
+from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.spatial_stage import SpatialNetwork
-
-_BATCH = 64
 
 
 def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
@@ -51,7 +49,8 @@ def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
     device = resolve_device(network.device)
     targets = np.repeat(targets, frames)
     index = np.arange(clips * frames)
-    batches = [index[i : i + _BATCH] for i in range(0, len(index), _BATCH)]
+    size = max(4, frames_at_once(network.spec.vgg, device) // 2)
+    batches = [index[i : i + size] for i in range(0, len(index), size)]
     parts = []
     with session(device, 0, network.threads):
         module = network.module.to(device, memory_format=memory_format(device)).train(False)

@@ -8,8 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from elrcn.config import VGGConfig
+
 #: Encoded frames above this size are streamed to a CPU or MPS device rather than held.
 RESIDENT_BYTES = 1 << 30
+
+
+def frames_at_once(vgg: VGGConfig, device: torch.device) -> int:
+    """Frames to pass through a network that is not trained: few where its maps are large."""
+    values = vgg.size**2 * max(vgg.widths[0], 1)
+    return int(np.clip((1 << (30 if device.type == "cuda" else 26)) // values, 8, 512))
 
 
 class TensorSource:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import torch
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
-from elrcn.models.sources import frame_source
+from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.train import History, outputs, train
 from elrcn.models.vgg import VGG
 from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
+
+_STALE = 3600.0  # seconds after which a half-written folder belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,12 @@ class SpatialNetwork:
         device = resolve_device(self.device)
         with session(device, 0, self.threads):
             self.module.to(device, memory_format=memory_format(device)).train(False)
-            values = outputs(function, frame_source(X, self.encoder, device), device=device)
+            values = outputs(
+                function,
+                frame_source(X, self.encoder, device),
+                device=device,
+                batch_size=frames_at_once(self.spec.vgg, device),
+            )
         return values.reshape(shape[0], shape[1], -1)
 
     def features(self, X, layer: str = "fc7") -> np.ndarray:
@@ -177,6 +185,9 @@ def _keep(network: SpatialNetwork) -> None:
     """Write the network to its folder in one step; another process may win the race."""
     folder = network.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".part-*"):
+        if time.time() - left.stat().st_mtime > _STALE:
+            shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
         write_tensors(network.module.state_dict(), part / "network.safetensors")
