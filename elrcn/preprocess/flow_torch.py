@@ -29,7 +29,7 @@ _TAUT = float(TAU / THETA)
 def _reflected(n, size, device):
     """Index a line of `n` samples with `size` reflected ones at each end."""
     k = torch.arange(-size, n + size, device=device)
-    return torch.where(k < 0, -k, torch.where(k >= n, 2 * n - 1 - k, k))
+    return torch.where(k < 0, -k, torch.where(k >= n, 2 * n - 1 - k, k)).clamp(0, n - 1)
 
 
 def _smooth(images, kernel, step):
@@ -80,6 +80,8 @@ def _weights(x):
 def _warp(images, flow):
     """Bicubic warp of (N, C, H, W) by a flow (N, 2, H, W); 0 where a sample lies outside."""
     n, channels, height, width = images.shape
+    if min(height, width) < 4:
+        return torch.zeros_like(images)
     x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
     y = flow[:, 1] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
     inside = (x >= 1) & (x < width - 2) & (y >= 1) & (y < height - 2)

@@ -30,11 +30,14 @@ def gaussian_kernel(sigma: float) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def _reflect(k, n):
-    """Reflection about the first sample on one side, about the edge on the other."""
+    """Reflect about the first sample on one side, about the edge on the other.
+
+    A line shorter than the kernel, which the program refuses, repeats its far end.
+    """
     if k < 0:
-        return -k
+        return min(-k, n - 1)
     if k >= n:
-        return 2 * n - 1 - k
+        return max(2 * n - 1 - k, 0)
     return k
 
 
@@ -46,7 +49,7 @@ def smooth(image, kernel, step):
     ----------
     image : ndarray, shape (ny, nx), float32
     kernel : ndarray, float64
-        Half kernel; must not be longer than the image's sides.
+        Half kernel, from its centre.
     step : int
 
     Returns
@@ -143,12 +146,6 @@ def _normalised(first, second):
     return first, second
 
 
-def _padded(image):
-    out = np.zeros((image.shape[0] + 2, image.shape[1] + 2), np.float32)
-    out[1:-1, 1:-1] = image
-    return out
-
-
 def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """TV-L1 flow of a pair of frames as IPOL's program computes it.
 
@@ -174,5 +171,5 @@ def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         if coarse is not None:
             _zoom_flow(coarse[0], flow[0])
             _zoom_flow(coarse[1], flow[1])
-        solve_scale(_padded(level0), _padded(level1), flow)
+        solve_scale(level0, level1, flow)
     return np.ascontiguousarray(flow[:, 1:-1, 1:-1].transpose(1, 2, 0))

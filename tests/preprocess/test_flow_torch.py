@@ -28,7 +28,7 @@ def crop_pairs(names, box):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("shape", [(64, 64), (51, 70)])
+@pytest.mark.parametrize("shape", [(64, 64), (51, 70), (16, 130)])
 def test_agrees_with_the_compiled_flow(device, shape):
     box = (slice(80, 80 + shape[0]), slice(70, 70 + shape[1]))
     first, second = crop_pairs(["face_smile", "photo_rotation", "photo_still_noise"], box)

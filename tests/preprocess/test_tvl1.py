@@ -92,7 +92,7 @@ def test_the_warp_equals_a_slow_one_for_any_motion(amplitude):
     assert (warped[3][expected == 0] == 0).all()
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (16, 97), (131, 18), (53, 67)])
+@pytest.mark.parametrize("shape", [(16, 16), (16, 97), (131, 18), (53, 67), (300, 17)])
 def test_any_size(shape):
     rng = np.random.default_rng(3)
     first = cv2.GaussianBlur(rng.uniform(0, 255, shape).astype(np.float32), (0, 0), 1.5)
