@@ -148,16 +148,12 @@ def strain_figure(frame: np.ndarray, strain: np.ndarray, title: str, size: int) 
             inner = plane[edge[0] : -edge[0], edge[1] : -edge[1]]
             limit = max(float(np.percentile(inner, 99.5)), 1e-6)
             ax.imshow(frame, cmap="gray", vmin=0, vmax=255)
-            image = ax.imshow(
-                plane,
-                cmap="viridis",
-                vmin=0,
-                vmax=limit,
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-                # Faint strain is mostly noise of the flow: it must not hide the face.
-                alpha=0.9 * np.clip(plane / limit, 0, 1) ** 1.5,
-            )
-            key = plt.cm.ScalarMappable(cmap="viridis", norm=image.norm)
+            key = plt.cm.ScalarMappable(plt.Normalize(0, limit), "viridis")
+            # Transparency is blended in by hand: an SVG drops an array given as alpha.
+            heat = key.to_rgba(plane)
+            # Faint strain is mostly noise of the flow: it must not hide the face.
+            heat[..., 3] = 0.9 * np.clip(plane / limit, 0, 1) ** 1.5
+            ax.imshow(heat, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
             bar = fig.colorbar(key, ax=ax, location="bottom", shrink=0.9, extend="max")
             bar.set_label("px per px", fontsize=9)
             bar.locator = MaxNLocator(4)
