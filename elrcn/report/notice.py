@@ -129,7 +129,11 @@ def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
     origin = data_origin(manifest)
     run = f" Profile: `{profile}`." if profile else ""
     if not origin.any_synthetic:
-        return Banner("note", "Computed on licensed data", f"{origin.size}: {origin.label}.{run}")
+        text = (
+            f"{origin.size}: {origin.label}. The page may show frames and labels that the "
+            f"databases' licences do not allow to be passed on: keep it to yourself.{run}"
+        )
+        return Banner("note", "Computed on licensed data", text)
     made = [_TITLES.get(name, name) for name, flag in origin.synthetic.items() if flag]
     text = (
         f"Every number and every face below comes from {origin.size}: {origin.label}. No recording "
