@@ -6,9 +6,10 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from elrcn.config import PreprocessConfig, get_profile
+from elrcn.config import PreprocessConfig, config_hash, get_profile
 from elrcn.databases.check import LOADERS, is_synthetic, require_usable
 from elrcn.databases.corpus import make_corpus
+from elrcn.databases.corpus.writer import VERSION
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding, Manifest, concat
@@ -78,12 +79,18 @@ class Session:
         """Database name to its folder."""
         if self._given:
             return self._given
-        made = make_corpus(
-            self.workspace.corpora / f"corpus-{self.profile.name}",
-            self.profile.corpus,
-            progress=self.progress,
-        )
+        made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
         return {"CASME2": Path(made.casme2), "SAMM": Path(made.samm)}
+
+    @property
+    def embedded_folder(self) -> Path:
+        """Where the profile's embedded corpus is, or would be made.
+
+        Another configuration or generator has another folder, so that an update of this package
+        never meets the corpus of an older one.
+        """
+        key = config_hash(self.profile.corpus, VERSION, length=8)
+        return self.workspace.corpora / f"corpus-{self.profile.name}-{key}"
 
     @property
     def corpus_root(self) -> Path | None:

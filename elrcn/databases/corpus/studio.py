@@ -46,8 +46,8 @@ class Sensor:
 
 
 SENSORS = {
-    "CASME2": Sensor(True, 0.7, 0.8, 0.45, 0.55, 95, 0.2, (1.5, 1.5, 0.006, 0.004), 0.14),
-    "SAMM": Sensor(False, 1.0, 1.1, 0.0, 0.45, 95, 0.35, (4.0, 4.0, 0.018, 0.008), 0.10),
+    "CASME2": Sensor(True, 0.5, 0.6, 0.45, 0.55, 95, 0.2, (1.5, 1.5, 0.006, 0.004), 0.14),
+    "SAMM": Sensor(False, 0.7, 0.8, 0.0, 0.45, 95, 0.35, (4.0, 4.0, 0.018, 0.008), 0.10),
 }
 SIZES = {"CASME2": (280, 340), "SAMM": (640, 480)}
 #: Amplitudes are stated at this many pixels per face unit (a face cropped to 280x340).

@@ -22,7 +22,7 @@ from elrcn.databases.corpus.truth import save_truth, truth_path
 from elrcn.errors import ElrcnError
 
 #: Raise when the same configuration would give other bytes.
-VERSION = 2
+VERSION = 3
 RECEIPT = "corpus.json"
 FRAME_ROOTS = {"CASME2": "CASME2/Cropped", "SAMM": "SAMM"}
 
