@@ -8,18 +8,6 @@ from elrcn.cli import options
 from elrcn.errors import ElrcnError
 
 
-def _overrides(pairs: tuple[tuple[str, str], ...]) -> dict:
-    import ast
-
-    values = {}
-    for name, text in pairs:
-        try:
-            values[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            values[name] = text
-    return values
-
-
 @click.command("notebooks")
 @click.argument("names", nargs=-1)
 @options.profile
@@ -53,7 +41,7 @@ def notebooks(names, profile, casme2, samm, parameters, force, quiet):
         if dict(parameters)[name] != chosen[name] and name != "profile":
             raise ElrcnError(f"{name} is given twice.", fix="give the option or -p, not both")
     runs = run_notebooks(
-        find_workspace(), names, chosen | _overrides(parameters), force=force, progress=not quiet
+        find_workspace(), names, chosen | dict(parameters), force=force, progress=not quiet
     )
     for run in runs:
         state = f"executed, {run.reason}" if run.executed else "unchanged"

@@ -2,58 +2,173 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from elrcn.cli.options import session_options
+from elrcn.errors import ElrcnError
 
 
 @click.command("list")
 def list_experiments():
     """List the experiments: name, what of the paper it is, protocol, methods."""
-    from elrcn.experiments import REGISTRY
+    from elrcn.experiments import GROUPS, REGISTRY
 
     for e in REGISTRY.values():
-        click.echo(f"{e.name:<10} {e.paper:<10} {e.title} · {e.task.protocol}")
-        click.echo(f"{'':<21} methods: {', '.join(m.name for m in e.methods)}")
+        also = "".join(f", {f.paper}" for f in e.figures)
+        click.echo(f"{e.name:<10} {e.paper}{also}: {e.title} · {e.task.protocol}")
+        click.echo(f"{'':<10} methods: {', '.join(m.name for m in e.methods)}")
+    for name, members in GROUPS.items():
+        click.echo(f"{name:<10} all of: {', '.join(members)}")
 
 
 @click.command("run")
-@click.argument("experiment")
+@click.argument("experiments", nargs=-1, required=True)
 @click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Say what would run, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what would run and what it takes, and stop.")
+@click.option("--yes", is_flag=True, help="Start even if it will take days on this machine.")
+@click.option("--pretrained", default="auto", show_default=True,
+              help="What ELRCN-TE starts from: vggface, synthetic (faces learned here), none; "
+              "auto: vggface in the profile paper, else synthetic.")  # fmt: skip
+@click.option("--vggface", default="", metavar="FILE",
+              help="VGG-Face weights in any known format (else ELRCN_VGGFACE).")  # fmt: skip
+@click.option("--channel-order", default="auto", show_default=True,
+              help="Channels that the file's network takes: auto, rgb or bgr.")  # fmt: skip
+@click.option("--probe/--no-probe", default=True, show_default=True,
+              help="Time a few training steps here for the estimate.")  # fmt: skip
+@click.option("--gpu-tflops", default=312.0, show_default=True, type=click.FloatRange(min=0.1),
+              help="Dense bf16 TFLOP/s of the GPU meant in the estimate.")  # fmt: skip
+@click.option("--gpu-share", default=0.3, show_default=True, type=click.FloatRange(0.01, 1),
+              help="Share of them that training reaches.")  # fmt: skip
 @session_options
-def run(session, experiment: str, methods: tuple[str, ...], dry_run: bool):
-    """Run EXPERIMENT and print its scores, pooled over all folds.
+def run(session, experiments, methods, dry_run, yes, pretrained, vggface, channel_order, probe,
+        gpu_tflops, gpu_share):  # fmt: skip
+    """Run EXPERIMENTS (names of `elrcn list`) and print their scores.
 
-    A fold is stored the moment it ends; a second run trains only what is missing.
+    A fold is stored the moment it ends; a second run trains only what is missing. The profile
+    paper says first what it will take, and asks before it starts on a CPU.
 
     \b
     Examples:
       elrcn run table1
       elrcn run table1 --method elrcn_se --profile smoke
-      elrcn run table1 --profile paper --casme2 DIR --samm DIR
+      elrcn run tables --profile paper --dry-run
+      elrcn run tables --profile paper --casme2 DIR --samm DIR --vggface FILE
     """
-    from elrcn.evaluation.metrics import scores
-    from elrcn.experiments import plan
-    from elrcn.experiments import run as run_experiment
+    from elrcn.config import VGGConfig
+    from elrcn.experiments import Options, experiment_names
+    from elrcn.experiments.weights import weights_source
 
-    p = plan(experiment, session)
-    data = "synthetic corpus" if session.synthetic else "databases given"
-    click.echo(
+    names = experiment_names(experiments)
+    options = Options(pretrained, vggface, channel_order)
+    known = _known_methods(names, methods)
+    # Weights that are missing are told before anything else, but do not stop a dry run.
+    unmet = None
+    if any(m.starts_from_weights for ms in known.values() for m in ms):
+        try:
+            weights_source(session, options)
+        except ElrcnError as error:
+            if not dry_run:
+                raise
+            unmet, options = error, Options("none")
+    if dry_run or session.profile.vgg == VGGConfig():
+        hours = _tell(session, names, methods, options, probe, gpu_tflops * 1e12, gpu_share)
+        if unmet:
+            click.echo(f"before it can run: {unmet}")
+        if dry_run:
+            return
+        _ask(session, hours, yes)
+    for name in names:
+        if known[name]:
+            _run_one(session, name, [m.name for m in known[name]], options)
+
+
+def _known_methods(names, methods) -> dict:
+    """Methods chosen of each experiment; one that no experiment has is a mistake."""
+    from elrcn.experiments import REGISTRY
+
+    every = {m.name for name in names for m in REGISTRY[name].methods}
+    for method in methods:
+        if method not in every:
+            raise ElrcnError(
+                f"{' and '.join(names)}: there is no method {method!r}.",
+                fix=f"choose among: {', '.join(sorted(every))}",
+            )
+    return {
+        name: [m for m in REGISTRY[name].methods if not methods or m.name in methods]
+        for name in names
+    }
+
+
+def _plans(session, names):
+    """Plans of the experiments; no corpus is made yet, the clips it will have are taken."""
+    from elrcn.experiments import plan, plan_manifest
+    from elrcn.experiments.planned import planned_manifest
+    from elrcn.report.notice import corpus_receipt
+
+    corpus = session.embedded_folder
+    made = (corpus_receipt(corpus / "SAMM") or {}).get("done")
+    if not session._given and not made:
+        planned = planned_manifest(session.profile.corpus)
+        return [plan_manifest(name, planned) for name in names], "synthetic corpus, not yet made"
+    plans = [plan(name, session) for name in names]
+    return plans, "synthetic corpus" if session.synthetic else "databases given"
+
+
+def _tell(session, names, methods, options, probe, peak, share) -> float | None:
+    """Print the estimate; return the hours on this machine if they were measured."""
+    from elrcn.estimate import estimate, measure, render_text
+
+    plans, data = _plans(session, names)
+    for p in plans:
+        click.echo(_headline(p, session, data))
+    value = estimate(plans, session, methods, options)
+    speeds = measure(value.stages, session) if probe and value.stages else None
+    click.echo(render_text(value, session.device, speeds, peak, share))
+    return value.measured_hours(speeds) if speeds else None
+
+
+def _ask(session, hours, yes) -> None:
+    if session.device != "cpu" or yes:
+        return
+    from elrcn.estimate import duration
+
+    takes = f" and takes up to {duration(hours)} on it" if hours else ""
+    what = f"The profile {session.profile.name!r} is made for a GPU; this machine has a CPU{takes}."
+    if not sys.stdin.isatty():
+        raise ElrcnError(
+            what,
+            fix="add --yes to start all the same, use a machine with a GPU, or --profile demo",
+        )
+    click.confirm(f"{what} Start?", abort=True)
+
+
+def _headline(p, session, data: str) -> str:
+    return (
         f"{p.experiment.paper}: {p.experiment.title}\n{len(p.manifest)} clips ({data}), "
         f"{len(p.folds)} folds, {p.protocol}, profile {session.profile.name}, "
         f"device {session.device}"
     )
-    if dry_run:
-        return
-    results = run_experiment(experiment, session, methods)
+
+
+def _run_one(session, name: str, methods, options) -> None:
+    from elrcn.experiments import plan
+    from elrcn.experiments import run as run_experiment
+
+    p = plan(name, session)
+    click.echo(
+        _headline(p, session, "synthetic corpus" if session.synthetic else "databases given")
+    )
+    results = run_experiment(name, session, methods, options)
     click.echo(f"\n{'method':<12} {'WAR':>7} {'UAR':>7} {'UF1':>7} {'F1*':>7}")
-    for name, rows in results.items():
-        s = scores(rows["true"], rows["predicted"], p.classes)
+    for method, rows in results.items():
+        s = p.experiment.scores(rows)
         click.echo(
-            f"{name:<12} {s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
+            f"{method:<12} {s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
         )
-    click.echo("F1*: the authors' F1, harmonic mean of macro precision and macro recall")
+    pooled = "mean of the folds' scores" if p.experiment.task.per_fold else "all folds pooled"
+    click.echo(f"{pooled}; F1*: the authors' F1, harmonic mean of macro precision and recall\n")
 
 
 COMMANDS = {"list": list_experiments, "run": run}

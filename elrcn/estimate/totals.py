@@ -1,0 +1,196 @@
+"""Experiments met with data, before they start: hours, disk and memory at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elrcn.config import VGGConfig, config_hash
+from elrcn.estimate.costs import vgg_cost
+from elrcn.estimate.probe import Speed
+from elrcn.estimate.stages import Stage, stages
+from elrcn.experiments import Method, Options, Plan, stored_folds
+from elrcn.session import Session
+
+#: Dense bf16 operations a second of one GPU (an A100's data sheet), and the share reached.
+GPU_PEAK, GPU_SHARE = 312e12, 0.3
+#: Python with its libraries, without and with a GPU's, in bytes.
+_PROCESS = {"cpu": 0.7e9, "cuda": 3.0e9, "mps": 1.0e9}
+
+
+@dataclass(frozen=True)
+class MethodEstimate:
+    """What one method of one experiment takes.
+
+    Attributes
+    ----------
+    experiment, method, label : str
+        Names.
+    folds, stored : int
+        Folds in all, and those whose rows are there already.
+    shape : tuple of int
+        Shape of the method's input (clips, steps, channels, height, width).
+    stages : tuple of Stage
+        Trainings that remain; empty for handcrafted features.
+    networks_bytes : int
+        Disk for the networks and features of the remaining folds, 0 if they are not kept.
+    """
+
+    experiment: str
+    method: str
+    label: str
+    folds: int
+    stored: int
+    shape: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    networks_bytes: int
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations at most."""
+        return sum(stage.flops for stage in self.stages)
+
+    @property
+    def resident(self) -> float:
+        """Bytes of encoded frames beside the networks: a fold's, or what streaming keeps."""
+        from elrcn.models.sources import RESIDENT_BYTES
+
+        frames = [
+            max(s.samples, default=0) * s.inputs * s.config.size**2 * 4
+            for s in self.stages
+            if isinstance(s.config, VGGConfig)
+        ]
+        return min(max(frames, default=0), RESIDENT_BYTES)
+
+    def memory(self, value_bytes: int) -> float:
+        """Bytes at the peak of one fold: the trained networks are held beside the one trained."""
+        held = peak = 0.0
+        for stage in self.stages:
+            peak = max(peak, held + stage.memory(value_bytes))
+            held += 4 * stage.cost.parameters
+        return peak
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What several experiments take together.
+
+    Attributes
+    ----------
+    methods : tuple of MethodEstimate
+    disk : dict of str to int
+        Bytes at most, by what they are for.
+    host, device : float
+        Bytes of memory at the peak: of this machine with all folds that run at once, and of the
+        GPU (0 on a CPU).
+    at_once : int
+        Folds trained at once.
+    """
+
+    methods: tuple[MethodEstimate, ...]
+    disk: Mapping[str, int]
+    host: float
+    device: float
+    at_once: int
+
+    @property
+    def stages(self) -> list[Stage]:
+        """Trainings of all methods."""
+        return [stage for method in self.methods for stage in method.stages]
+
+    def gpu_hours(self, peak: float = GPU_PEAK, share: float = GPU_SHARE) -> float:
+        """Hours at most on one GPU that reaches `share` of `peak` operations a second."""
+        return sum(m.flops for m in self.methods) / (peak * share) / 3600
+
+    def measured_hours(self, speeds: Mapping[str, Speed]) -> float:
+        """Hours at most at measured speeds, if folds at once do not slow one another."""
+        total = 0.0
+        for method in self.methods:
+            seconds = sum(speeds[s.key].seconds(s) for s in method.stages)
+            total += seconds / max(1, min(self.at_once, method.folds - method.stored))
+        return total / 3600
+
+
+def estimate(
+    plans: Sequence[Plan],
+    session: Session,
+    methods: Sequence[str] = (),
+    options: Options = Options(),  # noqa: B008 - frozen
+    stored: bool = True,
+) -> Estimate:
+    """Count what running `plans` would take; nothing is trained and no frame is read.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        From `elrcn.experiments.plan` or `plan_manifest`.
+    session : Session
+        Profile, device, workers, workspace.
+    methods : sequence of str
+        Only these; those that an experiment lacks are passed over if another has them.
+    options : Options
+        What fine-tuned networks start from.
+    stored : bool
+        Look for folds that earlier runs have stored.
+    """
+    parts, stacks, grey, weights = [], {}, {}, 0
+    for p in plans:
+        names = [m.name for m in p.methods]
+        wanted = [name for name in methods if name in names or len(plans) == 1]
+        if methods and not wanted:
+            continue
+        for method in p.chosen(wanted):
+            done = {f.name for f in stored_folds(p, method, session, options)} if stored else set()
+            part = _method_estimate(p, method, session, done)
+            parts.append(part)
+            frames = _frames(p, method, session)
+            held = grey if method.input == "grey" else stacks
+            config = config_hash(method.preprocess(session.profile.preprocess))
+            size = int(np.prod(part.shape[2:])) * (1 if method.input == "grey" else 4)
+            clips = p.manifest.table["clip_id"]
+            held |= {(config, clip): n * size for clip, n in zip(clips, frames, strict=True)}
+            if method.starts_from_weights and options.pretrained != "none":
+                weights = 4 * vgg_cost(session.profile.vgg, 3, 1).parameters
+    disk = {
+        "flow stacks": sum(stacks.values()),
+        "grey sequences": sum(grey.values()),
+        "weights to start from": weights,
+        "networks and features of all folds": sum(p.networks_bytes for p in parts),
+    }
+    kind = session.device.partition(":")[0]
+    missing = max((m.folds - m.stored for m in parts), default=0)
+    at_once = max(1, min(session.fold_workers, missing))
+    fold = max((m.memory(2 if kind == "cuda" else 4) + m.resident for m in parts), default=0.0)
+    largest = max((4 * s.cost.parameters for m in parts for s in m.stages), default=0)
+    process = _PROCESS.get(kind, 1e9)
+    on_cpu = kind == "cpu"
+    host = at_once * (process + fold) if on_cpu else process + 2 * largest
+    return Estimate(tuple(parts), disk, host, 0.0 if on_cpu else fold, at_once)
+
+
+def _frames(p: Plan, method: Method, session: Session) -> list[int]:
+    config = method.preprocess(session.profile.preprocess)
+    own = [config.tim_length or len(frames) for frames in p.manifest.table["frames"]]
+    return [n - (method.input == "stack") for n in own]
+
+
+def _method_estimate(p: Plan, method: Method, session: Session, done: set) -> MethodEstimate:
+    config = method.preprocess(session.profile.preprocess)
+    frames = max(_frames(p, method, session))
+    if method.input == "grey":
+        shape = (len(p.manifest), frames, 1, config.flow_size, config.flow_size)
+    else:
+        shape = (len(p.manifest), frames, 5, config.size, config.size)
+    folds = [fold for fold in p.folds if fold.name not in done]
+    estimator = method.build(session, Options("none"))
+    parts = stages(estimator, folds, frames, len(p.classes))
+    kept = 0
+    if getattr(estimator, "feature_store", None):
+        for stage in parts:
+            if isinstance(stage.config, VGGConfig):
+                kept += 4 * (len(folds) * stage.cost.parameters + stage.applied * stage.config.fc)
+    return MethodEstimate(
+        p.experiment.name, method.name, method.label, len(p.folds), len(done), shape, parts, kept
+    )

@@ -1,0 +1,110 @@
+"""The rows of the tables: an estimator each, and what it takes as input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sklearn.base import BaseEstimator
+
+from elrcn.config import PreprocessConfig
+from elrcn.experiments.weights import Options, initial_weights
+from elrcn.session import Session
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a table: an estimator and what it takes as input.
+
+    Attributes
+    ----------
+    name, label : str
+        Identifier, and name in tables.
+    build : callable
+        ``build(session, options=Options())`` -> unfitted estimator. A method with
+        `starts_from_weights` makes or converts them here.
+    input : {"stack", "grey"}
+        Flow stacks (clips, T - 1, 5, size, size), or grey sequences after TIM (clips, T, 1,
+        flow_size, flow_size).
+    published : str
+        The row of ``data_manifest/paper_results.csv`` it stands beside; "" if none.
+    preprocess : callable
+        The profile's `PreprocessConfig` -> the method's.
+    starts_from_weights : bool
+        Whether it is fine-tuned from weights learned elsewhere.
+    """
+
+    name: str
+    label: str
+    build: Callable[..., BaseEstimator]
+    input: str = "stack"
+    published: str = ""
+    preprocess: Callable[[PreprocessConfig], PreprocessConfig] = field(
+        default=lambda config: config
+    )
+    starts_from_weights: bool = False
+
+
+def _majority(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.majority import majority_classifier
+
+    return majority_classifier()
+
+
+def _lbp_top(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.lbp_top import lbp_top_svm
+
+    return lbp_top_svm(C=10000.0)
+
+
+def _hog3d(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.hog3d import hog3d_svm
+
+    return hog3d_svm(C=10000.0)
+
+
+def _hoof(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.hoof import hoof_svm
+
+    return hoof_svm(C=10000.0)
+
+
+def network_settings(session: Session) -> dict:
+    """Return the constructor arguments that SE and TE share under the profile of `session`."""
+    profile = session.profile
+    # At full size one network is 0.55 GB: those of all folds would fill a disk.
+    store = str(session.workspace.cache / "spatial") if profile.keep_networks else None
+    return {
+        "vgg": profile.vgg,
+        "temporal": profile.temporal,
+        "temporal_train": profile.temporal_train,
+        "scaling": profile.scaling,
+        "device": session.device,
+        "threads": profile.threads_per_fold,
+        "feature_store": store,
+    }
+
+
+def _elrcn_se(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.models.elrcn import ELRCNSE
+
+    return ELRCNSE(spatial_train=session.profile.spatial_train, **network_settings(session))
+
+
+def _elrcn_te(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.models.elrcn import ELRCNTE
+
+    weights = initial_weights(session, options)
+    return ELRCNTE(
+        spatial_train=session.profile.finetune_train,
+        pretrained=None if weights is None else str(weights),
+        **network_settings(session),
+    )
+
+
+MAJORITY = Method("majority", "Largest training class", _majority, input="grey")
+LBP_TOP = Method("lbp_top", "LBP-TOP + linear SVM", _lbp_top, "grey", "LBP-TOP (reproduced)")
+HOG3D = Method("hog3d", "HOG-3D + linear SVM", _hog3d, "grey", "HOG-3D")
+HOOF = Method("hoof", "HOOF + linear SVM", _hoof, "stack", "HOOF")
+SE = Method("elrcn_se", "ELRCN-SE", _elrcn_se, published="ELRCN-SE")
+TE = Method("elrcn_te", "ELRCN-TE", _elrcn_te, published="ELRCN-TE", starts_from_weights=True)

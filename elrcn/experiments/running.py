@@ -1,0 +1,200 @@
+"""An experiment met with the data of a session: planned, run, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from elrcn.config import canonical, config_hash
+from elrcn.errors import ElrcnError
+from elrcn.evaluation.protocols import Fold
+from elrcn.evaluation.runner import missing_folds, run_protocol
+from elrcn.evaluation.store import RunStore
+from elrcn.experiments.methods import Method
+from elrcn.experiments.registry import Experiment, get_experiment
+from elrcn.experiments.weights import Options, known_weights
+from elrcn.manifest import Manifest
+from elrcn.provenance import code_hash, library_versions
+from elrcn.session import Session
+
+_NOT_IDENTITY = {"steps", "memory", "feature_store", "progress", "device"}
+# A change in any of these may change a prediction, so stored rows are keyed by their code.
+_LEARNING_CODE = ("models", "features", "preprocess", "evaluation/runner.py")
+_DEFAULT = Options()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment met with the data of a session: what a run would do."""
+
+    experiment: Experiment
+    manifest: Manifest
+    labels: np.ndarray
+    folds: list[Fold]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in table order."""
+        return self.experiment.task.classes
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol for captions."""
+        return self.experiment.task.protocol
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Methods in table order."""
+        return self.experiment.methods
+
+    def chosen(self, names: Sequence[str] = ()) -> tuple[Method, ...]:
+        """Methods called `names`, in table order; all if none is named.
+
+        Raises
+        ------
+        ElrcnError
+            If the experiment has no method of that name.
+        """
+        known = [method.name for method in self.methods]
+        for wanted in names:
+            if wanted not in known:
+                raise ElrcnError(
+                    f"{self.experiment.paper} has no method {wanted!r}.",
+                    fix=f"choose among: {', '.join(known)}",
+                )
+        return tuple(m for m in self.methods if not names or m.name in names)
+
+
+def plan(name: str, session: Session) -> Plan:
+    """Select clips, labels and folds of experiment `name` from the data of `session`.
+
+    Raises
+    ------
+    ElrcnError
+        If a database is missing, or fewer than two subjects or classes are left.
+    """
+    session.require(*get_experiment(name).task.databases)
+    return plan_manifest(name, session.manifest)
+
+
+def plan_manifest(name: str, manifest: Manifest) -> Plan:
+    """Select clips, labels and folds of experiment `name` from `manifest`; reads no frame.
+
+    Raises
+    ------
+    ElrcnError
+        If fewer than two subjects or classes are left.
+    """
+    experiment = get_experiment(name)
+    task, roots = experiment.task, manifest.roots
+    manifest = task.select(manifest)
+    labels = manifest.table[task.label].to_numpy(dtype=object)
+    if manifest.table["subject"].nunique() < 2 or len(set(labels)) < 2:
+        raise ElrcnError(
+            f"{experiment.paper} needs at least two subjects and two classes; "
+            f"{len(manifest)} usable clips were found.",
+            where=", ".join(str(root) for root in roots.values()),
+            fix="run `elrcn manifest check` on these folders",
+        )
+    return Plan(experiment, manifest, labels, task.folds(manifest))
+
+
+def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Session) -> dict:
+    config = method.preprocess(session.profile.preprocess)
+    parameters = {
+        key: value
+        for key, value in estimator.get_params(deep=True).items()
+        if not isinstance(value, BaseEstimator) and key not in _NOT_IDENTITY
+    }
+    if parameters.get("pretrained"):
+        # The path differs between machines; the name carries the configuration hash.
+        parameters["pretrained"] = Path(parameters["pretrained"]).name
+    return {
+        "experiment": p.experiment.name,
+        "method": method.name,
+        "task": p.experiment.task.name,
+        "profile": session.profile.name,
+        "protocol": p.protocol,
+        "manifest": p.manifest.hash,
+        "preprocess": canonical(config),
+        "input": method.input,
+        "estimator": type(estimator).__name__,
+        "parameters": {key: repr(value) for key, value in sorted(parameters.items())},
+        "seed": session.seed,
+        "device": session.device,
+        "versions": library_versions(),
+        "code": code_hash(*_LEARNING_CODE),
+    }
+
+
+def _run_folder(p: Plan, method: Method, card: dict, session: Session) -> Path:
+    return session.workspace.runs / p.experiment.name / f"{method.name}-{config_hash(card)}"
+
+
+def run_method(
+    p: Plan,
+    method: Method,
+    session: Session,
+    options: Options = _DEFAULT,
+    estimator: BaseEstimator | None = None,
+) -> pd.DataFrame:
+    """Prediction rows of one method; only the folds that are not stored yet are trained.
+
+    Parameters
+    ----------
+    p, method, session
+        What to run, of what, where.
+    options : Options
+        What the method starts from.
+    estimator : BaseEstimator, optional
+        What ``method.build(session, options)`` gave, if it was called already.
+    """
+    estimator = method.build(session, options) if estimator is None else estimator
+    card = _run_card(p, method, estimator, session)
+    config = method.preprocess(session.profile.preprocess)
+    source = session.grey if method.input == "grey" else session.stacks
+    return run_protocol(
+        estimator,
+        source(p.manifest, config),
+        p.manifest,
+        p.labels,
+        p.folds,
+        RunStore(_run_folder(p, method, card, session), card),
+        workers=session.fold_workers,
+        progress=session.progress,
+        threads=session.profile.threads_per_fold,
+        classes=p.classes,
+    )
+
+
+def run(
+    name: str, session: Session, methods: Sequence[str] = (), options: Options = _DEFAULT
+) -> dict[str, pd.DataFrame]:
+    """Prediction rows of every method (or of those in `methods`) of experiment `name`."""
+    p = plan(name, session)
+    # Built first: weights that are missing are told before hours of another method's training.
+    chosen = [(m, m.build(session, options)) for m in p.chosen(methods)]
+    return {m.name: run_method(p, m, session, options, e) for m, e in chosen}
+
+
+def stored_folds(
+    p: Plan, method: Method, session: Session, options: Options = _DEFAULT
+) -> list[Fold]:
+    """Folds whose rows an earlier run of the same card has stored; trains and writes nothing."""
+    estimator = method.build(session, Options("none"))
+    starts = known_weights(session, options) if method.starts_from_weights else [None]
+    best: list[Fold] = []
+    for weights in starts:
+        if weights is not None:
+            estimator.set_params(pretrained=str(weights))
+        folder = _run_folder(p, method, _run_card(p, method, estimator, session), session)
+        if (folder / "run.json").is_file():
+            missing = missing_folds(p.folds, RunStore(folder), p.manifest.table["clip_id"])
+            names = {fold.name for fold in missing}
+            best = max(best, [f for f in p.folds if f.name not in names], key=len)
+    return best

@@ -1,0 +1,77 @@
+"""Which clips, which label, which folds: the three protocols of the paper's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from elrcn.evaluation.protocols import Fold, cde_folds, hde_folds, loso_folds
+from elrcn.facs import EMOTIONS, OBJECTIVE_CLASSES
+from elrcn.manifest import Manifest, casme2_emotions, objective_five
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which clips, which label and which folds.
+
+    Attributes
+    ----------
+    name : str
+        Identifier, part of every run's card.
+    databases : tuple of str
+        Databases needed.
+    select : callable
+        Manifest of everything -> manifest of the task's clips.
+    label : str
+        Column of the manifest that holds the true class.
+    classes : tuple of str
+        Class names in the order of every table and figure.
+    protocol : str
+        Name of the protocol for captions.
+    folds : callable
+        Manifest -> list of `Fold`.
+    per_fold : bool
+        Scores are the mean of the folds' scores (HDE), not those of all clips pooled.
+    """
+
+    name: str
+    databases: tuple[str, ...]
+    select: Callable[[Manifest], Manifest]
+    label: str
+    classes: tuple[str, ...]
+    protocol: str
+    folds: Callable[[Manifest], list[Fold]]
+    per_fold: bool = False
+
+
+#: Table I: five emotions of CASME II, one subject left out at a time (Section IV-C).
+EMOTION_LOSO = Task(
+    "emotion-5",
+    ("CASME2",),
+    casme2_emotions,
+    "emotion",
+    tuple(EMOTIONS),
+    "LOSO",
+    loso_folds,
+)
+#: Table II: objective classes I to V of both databases together (Section IV-D).
+CDE = Task(
+    "cde",
+    ("CASME2", "SAMM"),
+    objective_five,
+    "objective_class",
+    tuple(OBJECTIVE_CLASSES[:5]),
+    "CDE (LOSO over both databases)",
+    cde_folds,
+)
+#: Table III: one database trains, the other tests, both ways (Section IV-D).
+HDE = Task(
+    "hde",
+    ("CASME2", "SAMM"),
+    objective_five,
+    "objective_class",
+    tuple(OBJECTIVE_CLASSES[:5]),
+    "HDE (train on one database, test on the other)",
+    hde_folds,
+    per_fold=True,
+)

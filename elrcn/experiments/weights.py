@@ -1,0 +1,162 @@
+"""What a network that is fine-tuned starts from: VGG-Face, faces in miniature, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from elrcn.config import VGGConfig, canonical
+from elrcn.errors import ElrcnError
+from elrcn.session import Session
+
+SOURCES = ("auto", "vggface", "synthetic", "none")
+VARIABLE = "ELRCN_VGGFACE"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user decides about a run besides its session.
+
+    Attributes
+    ----------
+    pretrained : {"auto", "vggface", "synthetic", "none"}
+        What ELRCN-TE starts from. "vggface": the file `vggface`; "synthetic": weights learned
+        here by telling synthetic faces apart; "none": random weights. "auto": VGG-Face where the
+        profile's network is the full VGG-16, else synthetic.
+    vggface : str
+        Weights file in any format of `elrcn.models.vggface.read_vggface`; empty: the variable
+        ``ELRCN_VGGFACE``.
+    channel_order : {"auto", "rgb", "bgr"}
+        See `read_vggface`.
+    """
+
+    pretrained: str = "auto"
+    vggface: str = ""
+    channel_order: str = "auto"
+
+
+def weights_source(session: Session, options: Options) -> str:
+    """Decide where the weights come from, before anything long begins.
+
+    Returns
+    -------
+    {"vggface", "synthetic", "none"}
+
+    Raises
+    ------
+    ElrcnError
+        If the choice is unknown, contradicts a file given, or needs a file that is not there.
+    """
+    choice, full = options.pretrained, session.profile.vgg == VGGConfig()
+    if choice not in SOURCES:
+        raise ElrcnError(
+            f"There are no pretrained weights called {choice!r}.",
+            fix=f"choose one of: {', '.join(SOURCES)}",
+        )
+    if options.vggface and choice in ("synthetic", "none"):
+        raise ElrcnError(
+            f"A VGG-Face file is given, and pretrained weights {choice!r} as well.",
+            fix="give --vggface or --pretrained, not both",
+        )
+    if choice == "auto":
+        choice = "vggface" if full or options.vggface else "synthetic"
+    if choice == "vggface":
+        if not full:
+            raise ElrcnError(
+                f"VGG-Face weights fit the full VGG-16 only; the profile "
+                f"{session.profile.name!r} has a smaller network.",
+                fix="use --profile paper, or leave the VGG-Face weights out",
+            )
+        vggface_file(options)
+    return choice
+
+
+def vggface_file(options: Options) -> Path:
+    """Return the weights file of the option, else of ``ELRCN_VGGFACE``.
+
+    Raises
+    ------
+    ElrcnError
+        If none is named, or it is not there.
+    """
+    named = options.vggface or os.environ.get(VARIABLE, "").strip()
+    if not named:
+        raise ElrcnError(
+            "ELRCN-TE of the paper starts from the VGG-Face weights, and no file was given. "
+            "They are not part of this edition.",
+            fix="get vgg_face.mat or VGG_FACE.t7 from the Visual Geometry Group of the University "
+            f"of Oxford (its page 'VGG Face Descriptor'); give --vggface FILE or set {VARIABLE}, "
+            "or choose --pretrained synthetic (learn from synthetic faces first) or "
+            "--pretrained none (random weights), neither of which is the paper's TE",
+        )
+    path = Path(named).expanduser()
+    if not path.is_file():
+        raise ElrcnError(
+            "There is no VGG-Face weights file here.",
+            where=path,
+            fix=f"give the file itself with --vggface FILE or in {VARIABLE}",
+        )
+    return path
+
+
+def initial_weights(session: Session, options: Options) -> Path | None:
+    """Make, convert or find the weights that TE starts from; None for random ones.
+
+    Returns
+    -------
+    Path or None
+        A safetensors file in the workspace's cache; its name carries a hash of its content's
+        origin.
+
+    Raises
+    ------
+    ElrcnError
+        As `weights_source`, or if the file cannot be converted.
+    """
+    source = weights_source(session, options)
+    if source == "none":
+        return None
+    if source == "synthetic":
+        return session.pretrained()
+    from elrcn.models.vggface import convert_vggface
+
+    return convert_vggface(
+        vggface_file(options), _folder(session), session.profile.vgg, options.channel_order
+    )
+
+
+def known_weights(session: Session, options: Options) -> list[Path | None]:
+    """Weights of this choice that an earlier run left in the cache; nothing is computed."""
+    source, profile = weights_source(session, options), session.profile
+    if source == "none":
+        return [None]
+    if source == "vggface":
+        from elrcn.models.weights import file_hash
+
+        prefix = "vggface"
+        wanted = {
+            "sha256_start": file_hash(vggface_file(options)),
+            "channel_order": options.channel_order,
+        }
+    else:
+        prefix = "face-identity"
+        wanted = {
+            "train": canonical(profile.pretrain_train),
+            "identities": profile.pretrain_faces,
+        }
+    wanted["vgg"] = canonical(profile.vgg)
+    found = []
+    for path in sorted(_folder(session).glob(f"{prefix}-*.safetensors")):
+        try:
+            card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if all(card.get(key) == value for key, value in wanted.items()):
+            found.append(path)
+    return found
+
+
+def _folder(session: Session) -> Path:
+    return session.workspace.cache / "pretrained"
