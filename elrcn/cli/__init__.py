@@ -16,6 +16,8 @@ _LAZY = {
     "preprocess": ("elrcn.cli.preprocess", "Compute and cache TIM, flow, strain and grey."),
     "list": ("elrcn.cli.run", "List the paper's experiments."),
     "run": ("elrcn.cli.run", "Run an experiment of the paper."),
+    "train": ("elrcn.cli.train", "Train on all clips of a task and save the model."),
+    "predict": ("elrcn.cli.predict", "Apply a saved model to your own video or frames."),
     "notebooks": ("elrcn.cli.book", "Execute the notebooks into book/executed/."),
     "book": ("elrcn.cli.book", "Build the HTML book from executed notebooks."),
 }
