@@ -117,9 +117,9 @@ def build(roots, per_database, common, out):
         name: LOADERS[name](root, **common, **per_database[name]) for name, root in roots.items()
     }
     findings = [finding for reading in readings.values() for finding in reading.findings]
+    require_usable(findings)
     for finding in findings:
         click.echo(f"{finding.level}: {finding}", err=True)
-    require_usable(findings)
     table = concat([reading.manifest for reading in readings.values()])
     click.echo(f"{len(table)} clips in {write_datapackage(table, out)}")
 
