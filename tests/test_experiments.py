@@ -1,7 +1,5 @@
 """The registry and its runs on a smoke-sized corpus."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,14 +23,13 @@ from elrcn.experiments.weights import initial_weights, known_weights, weights_so
 from elrcn.models.vgg import VGG
 from elrcn.report.published import published_name, published_table
 from elrcn.session import Session
-from elrcn.workspace import Workspace, find_workspace
+from elrcn.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    root = tmp_path_factory.mktemp("workspace")
-    shutil.copytree(find_workspace(__file__).data_manifest, root / "data_manifest")
-    return Session("smoke", workspace=Workspace(root), device="cpu", workers=1, progress=False)
+def session(smoke_home):
+    home = Workspace(smoke_home)
+    return Session("smoke", workspace=home, device="cpu", workers=1, progress=False)
 
 
 def test_tables_have_the_papers_methods():

@@ -107,8 +107,7 @@ def _plans(session, names):
     from elrcn.experiments.planned import planned_manifest
     from elrcn.report.notice import corpus_receipt
 
-    corpus = session.embedded_folder
-    made = (corpus_receipt(corpus / "SAMM") or {}).get("done")
+    made = (corpus_receipt(session.embedded_folder / "SAMM") or {}).get("done")
     if not session._given and not made:
         planned = planned_manifest(session.profile.corpus)
         return [plan_manifest(name, planned) for name in names], "synthetic corpus, not yet made"

@@ -70,8 +70,9 @@ def render_text(
     lines.append(f"disk: at most {size(sum(used.values()))}")
     lines += [f"  {name}: {size(count)}" for name, count in used.items()]
     lines.append(
-        f"memory at the peak: about {size(value.host)}"
-        + (f", and about {size(value.device)} on the GPU" if value.device else "")
+        f"memory at the peak: about {size(value.host)} here"
+        + (f" with {value.at_once} folds at once" if value.at_once > 1 and device == "cpu" else "")
+        + (f", about {size(value.device)} of a GPU's own" if value.device else "")
         + "; clips are read one by one, a database is never held whole"
     )
     return "\n".join(lines)

@@ -83,8 +83,8 @@ class Estimate:
     disk : dict of str to int
         Bytes at most, by what they are for.
     host, device : float
-        Bytes of memory at the peak: of this machine with all folds that run at once, and of the
-        GPU (0 on a CPU).
+        Bytes of memory at the peak: of this machine with all folds that run at once, and of one
+        GPU, if there is or were one, in bf16.
     at_once : int
         Folds trained at once.
     """
@@ -159,15 +159,15 @@ def estimate(
         "weights to start from": weights,
         "networks and features of all folds": sum(p.networks_bytes for p in parts),
     }
-    kind = session.device.partition(":")[0]
     missing = max((m.folds - m.stored for m in parts), default=0)
     at_once = max(1, min(session.fold_workers, missing))
-    fold = max((m.memory(2 if kind == "cuda" else 4) + m.resident for m in parts), default=0.0)
+    here = max((m.memory(4) + m.resident for m in parts), default=0.0)
+    on_gpu = max((m.memory(2) + m.resident for m in parts if m.stages), default=0.0)
     largest = max((4 * s.cost.parameters for m in parts for s in m.stages), default=0)
+    kind = session.device.partition(":")[0]
     process = _PROCESS.get(kind, 1e9)
-    on_cpu = kind == "cpu"
-    host = at_once * (process + fold) if on_cpu else process + 2 * largest
-    return Estimate(tuple(parts), disk, host, 0.0 if on_cpu else fold, at_once)
+    host = at_once * (process + here) if kind == "cpu" else process + 2 * largest
+    return Estimate(tuple(parts), disk, host, on_gpu, at_once)
 
 
 def _frames(p: Plan, method: Method, session: Session) -> list[int]:

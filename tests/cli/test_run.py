@@ -20,6 +20,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def elrcn(home, monkeypatch, capsys):
+    """Call the command line in an empty workspace."""
     monkeypatch.setenv("ELRCN_HOME", str(home))
     for name in ("ELRCN_VGGFACE", "ELRCN_CASME2", "ELRCN_SAMM"):
         monkeypatch.delenv(name, raising=False)
@@ -55,6 +56,7 @@ def test_dry_run_of_the_paper_profile_computes_nothing(elrcn, home):
     # Estimates, with the assumption behind them.
     assert "30% of 312 TFLOP/s (bf16)" in out
     assert "flow stacks: 2.84 GB" in out
+    assert "of a GPU's own" in out
     assert "networks and features" not in out
     assert "before it can run: ELRCN-TE of the paper starts from the VGG-Face weights" in out
     assert not (home / "data").exists() and not (home / "runs").exists()
@@ -93,7 +95,8 @@ def test_cpu_refusal_says_how_to_go_on(elrcn):
     assert "--yes" in err and "--profile demo" in err
 
 
-def test_several_tables_in_one_command(elrcn, home):
+def test_several_tables_in_one_command(elrcn, smoke_home, monkeypatch):
+    monkeypatch.setenv("ELRCN_HOME", str(smoke_home))
     line = "run tables --profile smoke --device cpu --workers 1 --quiet"
     code, out, err = elrcn(f"{line} --method majority --method hoof --method elrcn_te")
     assert code == 0, err
