@@ -136,7 +136,7 @@ PROFILES: dict[str, Profile] = {
         vgg=_DEMO_VGG,
         temporal=TemporalConfig(units=(64,)),
         spatial_train=TrainConfig(lr=1e-3, max_epochs=40, patience=4),
-        finetune_train=TrainConfig(lr=1e-3, max_epochs=40, patience=4),
+        finetune_train=TrainConfig(lr=1e-3, max_epochs=20, patience=4),
         temporal_train=TrainConfig(lr=1e-3, batch_size=16, max_epochs=60, patience=5),
         pretrain_train=TrainConfig(lr=1e-3, max_epochs=30, patience=2),
         scaling="standard",
