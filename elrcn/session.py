@@ -36,6 +36,11 @@ class Session:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     progress : bool
         Progress bars on standard error.
+
+    Attributes
+    ----------
+    given : dict of str to Path
+        Databases the user has named; empty if the embedded corpus stands in for them.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class Session:
         self.device = str(resolve_device(device))
         self.progress = progress
         self.workers = workers
-        self._given = resolve_roots(casme2_root or None, samm_root or None)
+        self.given = resolve_roots(casme2_root or None, samm_root or None)
 
     @property
     def preprocess_workers(self) -> int:
@@ -77,8 +82,8 @@ class Session:
     @cached_property
     def roots(self) -> dict[str, Path]:
         """Database name to its folder."""
-        if self._given:
-            return self._given
+        if self.given:
+            return self.given
         made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
         return {"CASME2": Path(made.casme2), "SAMM": Path(made.samm)}
 

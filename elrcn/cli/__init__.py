@@ -51,7 +51,11 @@ def cli():
     \b
     On your licensed copies:
       elrcn manifest check --casme2 DIR --samm DIR
-      elrcn run table1 --profile paper --casme2 DIR --samm DIR
+      elrcn run tables --profile paper --casme2 DIR --samm DIR --vggface FILE
+    \b
+    On a recording of your own:
+      elrcn train table1 --method elrcn_se --out models/se
+      elrcn predict models/se VIDEO --onset 31 --offset 52 --picture answer.svg
     \b
     The book:
       elrcn notebooks && elrcn book

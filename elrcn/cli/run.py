@@ -108,7 +108,7 @@ def _plans(session, names):
     from elrcn.report.notice import corpus_receipt
 
     made = (corpus_receipt(session.embedded_folder / "SAMM") or {}).get("done")
-    if not session._given and not made:
+    if not session.given and not made:
         planned = planned_manifest(session.profile.corpus)
         return [plan_manifest(name, planned) for name in names], "synthetic corpus, not yet made"
     plans = [plan(name, session) for name in names]
