@@ -17,6 +17,6 @@ def smoke_home(tmp_path_factory):
     shutil.copy(here.root / "_toc.yml", root)
     shutil.copytree(here.data_manifest, root / "data_manifest")
     session = Session(PROFILES["smoke"].name, workspace=Workspace(root), progress=False)
-    if not session._given:
+    if not session.given:
         assert session.roots
     return root
