@@ -108,6 +108,9 @@ class Profile:
     scaling: str = "raw"
     pretrain_faces: int = 40
     threads_per_fold: int = 1  # small networks: two threads were ten times slower on a busy machine
+    ablation_groups: int = (
+        0  # > 0: ablations leave out so many groups of subjects, else one subject
+    )
     keep_networks: bool = True  # on disk, for experiments that share them; 0.55 GB each in "paper"
     seed: int = 0
 
@@ -129,6 +132,7 @@ PROFILES: dict[str, Profile] = {
         pretrain_train=TrainConfig(lr=1e-3, max_epochs=2),
         scaling="standard",
         pretrain_faces=6,
+        ablation_groups=2,
     ),
     "demo": Profile(
         name="demo",
@@ -140,6 +144,7 @@ PROFILES: dict[str, Profile] = {
         temporal_train=TrainConfig(lr=1e-3, batch_size=16, max_epochs=60, patience=5),
         pretrain_train=TrainConfig(lr=1e-3, max_epochs=30, patience=2),
         scaling="standard",
+        ablation_groups=4,
     ),
     "paper": Profile(
         name="paper",

@@ -110,7 +110,10 @@ def _plans(session, names):
     made = (corpus_receipt(session.embedded_folder / "SAMM") or {}).get("done")
     if not session.given and not made:
         planned = planned_manifest(session.profile.corpus)
-        return [plan_manifest(name, planned) for name in names], "synthetic corpus, not yet made"
+        groups = session.profile.ablation_groups
+        return [
+            plan_manifest(name, planned, groups) for name in names
+        ], "synthetic corpus, not yet made"
     plans = [plan(name, session) for name in names]
     return plans, "synthetic corpus" if session.synthetic else "databases given"
 

@@ -32,6 +32,10 @@ class Method:
         The profile's `PreprocessConfig` -> the method's.
     starts_from_weights : bool
         Whether it is fine-tuned from weights learned elsewhere.
+    seed : int
+        Added to the session's seed.
+    group : str
+        Heading under which figures and tables put it, such as "from scratch".
     """
 
     name: str
@@ -43,6 +47,8 @@ class Method:
         default=lambda config: config
     )
     starts_from_weights: bool = False
+    seed: int = 0
+    group: str = ""
 
 
 def _majority(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008

@@ -15,8 +15,9 @@ from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold
 from elrcn.evaluation.runner import missing_folds, run_protocol
 from elrcn.evaluation.store import RunStore
+from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import Method
-from elrcn.experiments.registry import Experiment, get_experiment
+from elrcn.experiments.registry import get_experiment
 from elrcn.experiments.weights import Options, known_weights
 from elrcn.manifest import Manifest
 from elrcn.provenance import code_hash, library_versions
@@ -30,22 +31,30 @@ _DEFAULT = Options()
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment met with the data of a session: what a run would do."""
+    """An experiment met with the data of a session: what a run would do.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    manifest : Manifest
+        The task's clips.
+    labels : ndarray of str, shape (clips,)
+        True classes.
+    folds : list of Fold
+    protocol : str
+        Name of the protocol for captions.
+    """
 
     experiment: Experiment
     manifest: Manifest
     labels: np.ndarray
     folds: list[Fold]
+    protocol: str
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in table order."""
         return self.experiment.task.classes
-
-    @property
-    def protocol(self) -> str:
-        """Name of the protocol for captions."""
-        return self.experiment.task.protocol
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -79,11 +88,13 @@ def plan(name: str, session: Session) -> Plan:
         If a database is missing, or fewer than two subjects or classes are left.
     """
     session.require(*get_experiment(name).task.databases)
-    return plan_manifest(name, session.manifest)
+    return plan_manifest(name, session.manifest, session.profile.ablation_groups)
 
 
-def plan_manifest(name: str, manifest: Manifest) -> Plan:
+def plan_manifest(name: str, manifest: Manifest, groups: int = 0) -> Plan:
     """Select clips, labels and folds of experiment `name` from `manifest`; reads no frame.
+
+    With `groups` > 0 an ablation leaves out that many groups of subjects instead of single ones.
 
     Raises
     ------
@@ -101,7 +112,9 @@ def plan_manifest(name: str, manifest: Manifest) -> Plan:
             where=", ".join(str(root) for root in roots.values()),
             fix="run `elrcn manifest check` on these folders",
         )
-    return Plan(experiment, manifest, labels, task.folds(manifest))
+    return Plan(
+        experiment, manifest, labels, task.divide(manifest, groups), task.protocol_name(groups)
+    )
 
 
 def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Session) -> dict:
@@ -125,7 +138,7 @@ def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Sessio
         "input": method.input,
         "estimator": type(estimator).__name__,
         "parameters": {key: repr(value) for key, value in sorted(parameters.items())},
-        "seed": session.seed,
+        "seed": session.seed + method.seed,
         "device": session.device,
         "versions": library_versions(),
         "code": code_hash(*_LEARNING_CODE),

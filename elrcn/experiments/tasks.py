@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from elrcn.evaluation.protocols import Fold, cde_folds, hde_folds, loso_folds
+from elrcn.evaluation.protocols import Fold, cde_folds, grouped_folds, hde_folds, loso_folds
 from elrcn.facs import EMOTIONS, OBJECTIVE_CLASSES
 from elrcn.manifest import Manifest, casme2_emotions, objective_five
 
@@ -32,6 +32,9 @@ class Task:
         Manifest -> list of `Fold`.
     per_fold : bool
         Scores are the mean of the folds' scores (HDE), not those of all clips pooled.
+    ablation : bool
+        Profiles that say so (`Profile.ablation_groups`) leave out groups of subjects, not single
+        ones.
     """
 
     name: str
@@ -42,6 +45,19 @@ class Task:
     protocol: str
     folds: Callable[[Manifest], list[Fold]]
     per_fold: bool = False
+    ablation: bool = False
+
+    def divide(self, manifest: Manifest, groups: int = 0) -> list[Fold]:
+        """Folds of `manifest`; an ablation's with `groups` > 0 leave out that many groups."""
+        if self.ablation and groups:
+            return grouped_folds(manifest, groups)
+        return self.folds(manifest)
+
+    def protocol_name(self, groups: int = 0) -> str:
+        """Name of the protocol for captions, as `divide` with these `groups` follows it."""
+        if self.ablation and groups:
+            return f"leaving out {groups} groups of subjects in turn"
+        return self.protocol
 
 
 #: Table I: five emotions of CASME II, one subject left out at a time (Section IV-C).
@@ -54,6 +70,8 @@ EMOTION_LOSO = Task(
     "LOSO",
     loso_folds,
 )
+#: Section IV-E, on the clips of Table I: profiles may leave out groups of subjects.
+EMOTION_ABLATION = replace(EMOTION_LOSO, ablation=True)
 #: Table II: objective classes I to V of both databases together (Section IV-D).
 CDE = Task(
     "cde",
