@@ -164,45 +164,46 @@ def ablation_figure(
         Values of a column `recovered` are open diamonds: their score is not known to be the one
         drawn.
     """
-    labels, rows, heads = [], [], []
+    labels, heads, measured_rows = [], [], []
     for group, part in _groups(table):
         if group:
             heads.append(len(labels))
             labels.append(_title(group))
-        for index, row in part.iterrows():
-            rows.append((len(labels), index))
-            labels.append(fill(str(row["method"]), _LABEL_WIDTH))
-    lines = sum(0.14 * label.count("\n") + 0.27 for label in labels)
-    drawn = table.loc[[index for _, index in rows]]
-    y = np.array([place for place, _ in rows], float)
+        for method in part["method"]:
+            measured_rows.append(len(labels))
+            labels.append(fill(str(method), _LABEL_WIDTH))
+    # A label of two lines gets a row that is half as high again.
+    heights = np.array([1 + 0.5 * label.count("\n") for label in labels])
+    places = np.cumsum(heights) - heights / 2
+    y = places[measured_rows]
     both = "recovered" in table and table["recovered"].notna().any()
     shift = 0.14 if both else 0.0
     with figure_style():
-        fig, ax = plt.subplots(figsize=(WIDTH, lines + 1.6))
+        fig, ax = plt.subplots(figsize=(WIDTH, 0.27 * heights.sum() + 1.6))
         ax.hlines(y, 0, 1, color="0.92", linewidth=0.8, zorder=0)
         if chance is not None:
             ax.axvline(chance, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         measured = "measured here"
-        if f"{score}_low" in drawn and drawn[f"{score}_low"].notna().any():
+        if f"{score}_low" in table and table[f"{score}_low"].notna().any():
             measured += ", 95% interval"
             ax.hlines(
-                y + shift, drawn[f"{score}_low"], drawn[f"{score}_high"],
+                y + shift, table[f"{score}_low"], table[f"{score}_high"],
                 color=OKABE_ITO["blue"], linewidth=2,
             )  # fmt: skip
         ax.plot(
-            drawn[score], y + shift, "o", color=OKABE_ITO["blue"], label=measured, clip_on=False
+            table[score], y + shift, "o", color=OKABE_ITO["blue"], label=measured, clip_on=False
         )
         if both:
             ax.plot(
-                drawn["recovered"], y - shift, "D",
+                table["recovered"], y - shift, "D",
                 markersize=6, markerfacecolor="white", markeredgecolor=OKABE_ITO["vermilion"],
                 label="in the authors’ script: real recordings, score not named",
             )  # fmt: skip
-        ax.set_yticks(range(len(labels)), labels)
+        ax.set_yticks(places, labels)
         for place in heads:
             ax.get_yticklabels()[place].set_fontweight("bold")
         ax.tick_params(axis="y", length=0)
-        ax.set_ylim(len(labels) - 0.4, -0.6)
+        ax.set_ylim(heights.sum(), 0)
         ax.set_xlim(0, 1)
         ax.set_xlabel(f"{TITLES[score]} (1 is perfect)")
         ax.set_ylabel("Method")
