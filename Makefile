@@ -5,6 +5,8 @@ PROFILE ?= demo
 # More options for pip, such as --extra-index-url for a CPU build of torch.
 PIP_OPTIONS ?=
 PYTEST_OPTIONS ?=
+# Options of make bench, such as --only tvl1.
+BENCH ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -47,8 +49,8 @@ check: $(INSTALLED)  ## style of the code, notebooks without outputs
 	$(BIN)/nbstripout --verify --extra-keys \
 	  "metadata.papermill cell.metadata.papermill cell.metadata.execution" notebooks/*.ipynb
 
-bench: $(INSTALLED)  ## time the stages on this machine
-	$(BIN)/python -m pytest tests -o python_files='bench_*.py' --benchmark-only $(PYTEST_OPTIONS)
+bench: $(INSTALLED)  ## time every stage against its yardstick (BENCH="--help" tells more)
+	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:  ## remove what was made, but keep .venv, data/, cache/ and runs/
 	rm -rf _build .elrcn book/executed book/generated .pytest_cache .ruff_cache .benchmarks
