@@ -11,6 +11,7 @@ from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import check_clips
 from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.spatial_stage import SpatialNetwork
+from elrcn.preprocess.frames import resize
 
 
 def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
@@ -120,12 +121,12 @@ def _same_shape(cam: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def mask_to_input(mask: np.ndarray, size: int) -> np.ndarray:
-    """Reduce a mask (H, W) to the network's input: pixels covered at least by half.
+    """Reduce a mask (H, W) to the network's input, as frames are: pixels covered at least by half.
 
+    Values of `mask` between 0 and 1 count as partly covered.
     Where that leaves none of a mask that has any, the most covered pixels are taken.
     """
-    covered = torch.from_numpy(np.asarray(mask, np.float32))[None, None]
-    covered = torch.nn.functional.interpolate(covered, (size, size), mode="area")[0, 0].numpy()
+    covered = resize(np.asarray(mask, np.float32), size)
     if covered.max() <= 0:
         return np.zeros((size, size), bool)
     return covered >= min(0.5, covered.max())
