@@ -16,8 +16,10 @@ from elrcn.errors import ElrcnError
 @click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE",
               help="Override a notebook's parameter; may be repeated.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Execute even where nothing changed.")
+@click.option("--jobs", default=0, type=click.IntRange(0), show_default="two if cores allow",
+              help="Pages executed at once; on a GPU and at full size one.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def notebooks(names, profile, casme2, samm, parameters, force, quiet):
+def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
     """Execute NAMES (default: all pages of the book) into book/executed/.
 
     Only what changed since its last good run is executed. A notebook that fails leaves its last
@@ -28,20 +30,29 @@ def notebooks(names, profile, casme2, samm, parameters, force, quiet):
       elrcn notebooks
       elrcn notebooks table1 --profile smoke
       elrcn notebooks table1 -p seed 3 --force
+      elrcn notebooks table2 table3 --jobs 1
       papermill --help-notebook notebooks/table1.ipynb      explains the parameters
     """
-    from elrcn.config import get_profile
+    from elrcn.config import VGGConfig, get_profile
+    from elrcn.models.device import resolve_device
     from elrcn.publish.runner import run_notebooks
     from elrcn.workspace import find_workspace
 
-    get_profile(profile)
+    full_size = bool(profile) and get_profile(profile).vgg == VGGConfig()
+    if not jobs and (full_size or resolve_device("auto").type != "cpu"):
+        jobs = 1  # one page fills the machine's memory, or its GPU
     given = {"profile": profile, "casme2_root": casme2, "samm_root": samm}
     chosen = {name: value for name, value in given.items() if value}
     for name in chosen.keys() & dict(parameters).keys():
         if dict(parameters)[name] != chosen[name] and name != "profile":
             raise ElrcnError(f"{name} is given twice.", fix="give the option or -p, not both")
     runs = run_notebooks(
-        find_workspace(), names, chosen | dict(parameters), force=force, progress=not quiet
+        find_workspace(),
+        names,
+        chosen | dict(parameters),
+        force=force,
+        progress=not quiet,
+        jobs=jobs,
     )
     for run in runs:
         state = f"executed, {run.reason}" if run.executed else "unchanged"

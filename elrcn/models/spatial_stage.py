@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
+from elrcn.locking import computed_once
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source, frames_at_once
@@ -140,20 +141,28 @@ def fit_spatial(
     progress : bool
         Show a bar.
     """
-    frames = check_clips(X, spec.vgg.size)[1]
-    torch_device = resolve_device(device)
-    folder = None
+    check_clips(X, spec.vgg.size)
     if store is not None:
-        key = spec.key(X, y, seed, threads, torch_device.type, updates_before)
+        key = spec.key(X, y, seed, threads, resolve_device(device).type, updates_before)
         folder = Path(store) / f"{spec.stream}-{key}"
-        if (folder / "card.json").is_file():
-            return _fetch(folder, spec, classes, device, threads)
+        with computed_once(folder):
+            if (folder / "card.json").is_file():
+                return _fetch(folder, spec, classes, device, threads)
+            network = _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
+            network.folder = folder
+            _keep(network)
+            return network
+    return _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
+
+
+def _trained(spec, X, y, classes, seed, device, threads, updates_before, progress):
+    torch_device = resolve_device(device)
     network = untrained_network(spec, X, classes, seed=seed, device=device, threads=threads)
     with session(torch_device, seed, threads):
         network.history = train(
             network.module,
             frame_source(X, network.encoder, torch_device),
-            np.repeat(y, frames),
+            np.repeat(y, X.shape[1]),
             spec.train,
             device=torch_device,
             seed=seed,
@@ -161,9 +170,6 @@ def fit_spatial(
             progress=progress,
             label=f"spatial stage ({spec.stream})",
         )
-    if folder is not None:
-        network.folder = folder
-        _keep(network)
     return network
 
 

@@ -19,6 +19,7 @@ from elrcn.errors import ElrcnError
 from elrcn.models.device import resolve_device
 from elrcn.publish import pages, receipts
 from elrcn.publish.kernel import kernel_manager
+from elrcn.publish.parallel import WORKERS, jobs_here, run_parallel
 from elrcn.publish.parameters import resolve_parameters
 from elrcn.workspace import Workspace
 
@@ -51,6 +52,7 @@ def run_notebooks(
     parameters: Mapping[str, Any] | None = None,
     force: bool = False,
     progress: bool = True,
+    jobs: int = 1,
 ) -> list[PageRun]:
     """Execute those notebooks whose pages do not match their receipts.
 
@@ -66,6 +68,10 @@ def run_notebooks(
         Execute even if the receipt matches.
     progress : bool
         Bars on standard error: notebooks, and cells of the one that runs.
+    jobs : int
+        Notebooks executed at once; 0: what suits this machine. Each is a process of its own, and
+        what two of them need is computed by one while the other waits. Numbers do not depend on
+        it.
 
     Returns
     -------
@@ -81,28 +87,56 @@ def run_notebooks(
     chosen = pages.select_pages(workspace, tuple(names))
     sources = {page: pages.source_path(workspace, page) for page in chosen}
     overrides = resolve_parameters(sources, parameters)
-    done = []
-    with tqdm(chosen, desc="notebooks", unit="page", disable=not progress) as bar:
-        for page in bar:
-            bar.set_postfix_str(page)
-            reason = receipts.page_problem(workspace, page, overrides[page])
-            if force and not reason:
-                reason = "it was asked for"
-            if reason:
-                seconds = execute_page(workspace, page, overrides[page], progress)
-            else:
-                seconds = receipts.read_receipt(workspace, page)["seconds"]
-            done.append(PageRun(page, bool(reason), seconds, reason))
-    return done
+    reasons = {page: receipts.page_problem(workspace, page, overrides[page]) for page in chosen}
+    if force:
+        reasons = {page: reason or "it was asked for" for page, reason in reasons.items()}
+    due = [page for page in chosen if reasons[page]]
+    jobs = jobs_here(len(due), jobs)
+    with tqdm(total=len(due), desc="notebooks", unit="page", disable=not progress) as bar:
+        left = list(due)
+        bar.set_postfix_str(", ".join(left[:jobs]))
+        for page, _ in _execute(workspace, due, overrides, progress, jobs):
+            left.remove(page)
+            bar.update()
+            bar.set_postfix_str(", ".join(left[:jobs]))
+    return [
+        PageRun(
+            page,
+            bool(reasons[page]),
+            receipts.read_receipt(workspace, page)["seconds"],
+            reasons[page],
+        )
+        for page in chosen
+    ]
+
+
+def _execute(workspace, due, overrides, progress, jobs):
+    if jobs == 1:
+        for page in due:
+            yield page, execute_page(workspace, page, overrides[page], progress)
+        return
+    # Together the pages must not ask for more cores than there are.
+    share = max(1, (os.cpu_count() or 1) // jobs)
+
+    def task(page: str, slot: int) -> float:
+        environment = {WORKERS: str(share), "TQDM_POSITION": str(1 + slot)}
+        return execute_page(workspace, page, overrides[page], progress, environment)
+
+    yield from run_parallel(task, due, jobs)
 
 
 def execute_page(
-    workspace: Workspace, page: str, overrides: dict[str, Any], progress: bool = True
+    workspace: Workspace,
+    page: str,
+    overrides: dict[str, Any],
+    progress: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> float:
     """Execute one notebook, promote page and artifacts, write the receipt; return seconds.
 
-    An interruption or a failure leaves the earlier page and its files as they were. After a
-    failure the notebook as far as it got lies in ``.elrcn/failed/``.
+    `environment` holds variables for its kernel. An interruption or a failure leaves the earlier
+    page and its files as they were. After a failure the notebook as far as it got lies in
+    ``.elrcn/failed/``.
     """
     scratch = workspace.root / ".elrcn" / "partial" / f"{page}-{os.getpid()}"
     output, files = scratch / f"{page}.ipynb", scratch / "files"
@@ -113,7 +147,9 @@ def execute_page(
     (files / page).mkdir(parents=True)
     try:
         try:
-            notebook = _papermill(workspace, page, overrides, output, files, progress)
+            notebook = _papermill(
+                workspace, page, overrides, output, files, progress, environment or {}
+            )
         except Exception as error:
             if isinstance(error, OSError) and error.errno:
                 raise  # a full disk or a missing right is no fault of the notebook
@@ -138,7 +174,7 @@ def execute_page(
     return seconds
 
 
-def _papermill(workspace, page, overrides, output, files, progress):
+def _papermill(workspace, page, overrides, output, files, progress, environment):
     from papermill import execute_notebook
 
     live = progress and sys.stderr.isatty()
@@ -149,13 +185,14 @@ def _papermill(workspace, page, overrides, output, files, progress):
         kernel_name="python3",
         language="python",
         cwd=workspace.root,
-        progress_bar={"desc": page, "leave": False} if live else False,
+        # Beside others its bar over cells would fall on theirs.
+        progress_bar={"desc": page, "leave": False} if live and not environment else False,
         # Bars inside a cell (folds, epochs) pass through to the terminal.
         stderr_file=sys.stderr if live else None,
         start_timeout=180,
         iopub_timeout=120,
         kernel_manager_class=kernel_manager(
-            {"ELRCN_HOME": str(workspace.root), "ELRCN_ARTIFACTS": str(files)}
+            {"ELRCN_HOME": str(workspace.root), "ELRCN_ARTIFACTS": str(files), **environment}
         ),
     )
     for number, cell in enumerate(notebook.cells, 1):

@@ -1,9 +1,11 @@
 import json
+import os
 import subprocess
 import sys
 
 import nbformat
 import pytest
+from small_checkout import make_workspace, write_notebook
 
 from elrcn.errors import ElrcnError
 from elrcn.publish import pages, receipts
@@ -91,3 +93,24 @@ def test_mistakes_are_told_before_a_kernel_starts(workspace):
         run_notebooks(workspace, ["pag"], progress=False)
     assert "did you mean 'page'?" in caught.value.fix
     assert snapshot(workspace) == before
+
+
+def test_two_pages_at_once_share_the_cores_and_one_failure_is_told(tmp_path):
+    workspace = make_workspace(tmp_path / "checkout")
+    toc = workspace.root / "_toc.yml"
+    toc.write_text(toc.read_text() + "  - file: book/executed/other\n")
+    write_notebook(
+        workspace.root / "notebooks" / "other.ipynb",
+        "import os\nprint(os.environ['ELRCN_WORKERS'])\nassert then != 'raise', 'no such face'",
+    )
+    runs = run_notebooks(workspace, progress=False, jobs=2)
+    assert [run.page for run in runs] == ["page", "other"] and all(run.executed for run in runs)
+    shared = nbformat.read(pages.executed_path(workspace, "other"), 4)
+    text = "".join(o.get("text", "") for c in shared.cells for o in c.get("outputs", []))
+    assert text.strip() == str(max(1, os.cpu_count() // 2))
+    again = run_notebooks(workspace, progress=False, jobs=2)
+    assert not any(run.executed for run in again)
+    with pytest.raises(ElrcnError, match="no such") as caught:
+        run_notebooks(workspace, parameters={"then": "raise"}, progress=False, jobs=2)
+    assert "notebooks/" in str(caught.value)
+    assert leftovers(workspace) == []
