@@ -17,8 +17,11 @@ def list_experiments():
 
     for e in REGISTRY.values():
         also = "".join(f", {f.paper}" for f in e.figures)
-        click.echo(f"{e.name:<10} {e.paper}{also}: {e.title} · {e.task.protocol}")
-        click.echo(f"{'':<10} methods: {', '.join(m.name for m in e.methods)}")
+        # What is measured in another way names its protocols in its title.
+        protocol = "" if e.measure else f" · {e.task.protocol}"
+        click.echo(f"{e.name:<10} {e.paper}{also}: {e.title}{protocol}")
+        does = "measured on" if e.measure else "methods"
+        click.echo(f"{'':<10} {does}: {', '.join(m.name for m in e.methods)}")
     for name, members in GROUPS.items():
         click.echo(f"{name:<10} all of: {', '.join(members)}")
 
@@ -57,7 +60,7 @@ def run(session, experiments, methods, dry_run, yes, pretrained, vggface, channe
       elrcn run tables --profile paper --casme2 DIR --samm DIR --vggface FILE
     """
     from elrcn.config import VGGConfig
-    from elrcn.experiments import Options, experiment_names
+    from elrcn.experiments import REGISTRY, Options, experiment_names
     from elrcn.experiments.weights import weights_source
 
     names = experiment_names(experiments)
@@ -80,7 +83,9 @@ def run(session, experiments, methods, dry_run, yes, pretrained, vggface, channe
             return
         _ask(session, hours, yes)
     for name in names:
-        if known[name]:
+        if known[name] and REGISTRY[name].measure:
+            _measure_one(session, name, options)
+        elif known[name]:
             _run_one(session, name, [m.name for m in known[name]], options)
 
 
@@ -125,6 +130,8 @@ def _tell(session, names, methods, options, probe, peak, share) -> float | None:
     plans, data = _plans(session, names)
     for p in plans:
         click.echo(_headline(p, session, data))
+        if p.experiment.measure:
+            click.echo("networks that are not kept are trained; the estimate is of this protocol")
     value = estimate(plans, session, methods, options)
     speeds = measure(value.stages, session) if probe and value.stages else None
     click.echo(render_text(value, session.device, speeds, peak, share))
@@ -171,6 +178,24 @@ def _run_one(session, name: str, methods, options) -> None:
         )
     pooled = "mean of the folds' scores" if p.experiment.task.per_fold else "all folds pooled"
     click.echo(f"{pooled}; F1*: the authors' F1, harmonic mean of macro precision and recall\n")
+
+
+def _measure_one(session, name: str, options) -> None:
+    """Run an experiment whose result is not a table of prediction rows; print its few numbers."""
+    from elrcn.experiments import REGISTRY
+
+    experiment = REGISTRY[name]
+    session.require(*experiment.task.databases)
+    click.echo(f"{experiment.paper}: {experiment.title}")
+    table = experiment.measure(session, options)
+    data = "synthetic corpus" if session.synthetic else "databases given"
+    about = f"{len(table)} measurements ({data}), profile {session.profile.name}"
+    click.echo(f"{about}, device {session.device}\n")
+    short = experiment.summarise(table) if experiment.summarise else table
+    if short.empty:
+        click.echo("no scores: these data lack what they are measured against\n")
+        return
+    click.echo(short.to_string(index=False, float_format="{:.4f}".format, na_rep="-") + "\n")
 
 
 COMMANDS = {"list": list_experiments, "run": run}

@@ -144,7 +144,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "figure9",
         "Figure 9",
-        "Grad-CAM of ELRCN-SE's spatial network against action-unit masks, LOSO and CDE",
+        "Where ELRCN-SE's spatial network looks: Grad-CAM against action-unit masks, LOSO and CDE",
         EMOTION_LOSO,
         (SE,),
         "gradcam",
