@@ -1,0 +1,250 @@
+"""How reliable the scores are, as tables and in words: seeds, intervals, choosing on the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from elrcn.evaluation.comparison import compare
+from elrcn.evaluation.leak import best_choice, best_of_gain, oracle_rows, others_rows
+from elrcn.evaluation.metrics import pooled
+from elrcn.evaluation.statistics import bootstrap_interval, bootstrap_scores
+
+#: Rules of `leak_table` in its order: name, and whether they look at the test subject's answers.
+RULES = {
+    "table": ("as in Table I: stopped by the training loss", False),
+    "last": ("last epoch", False),
+    "others": ("best on the other subjects", False),
+    "best": ("best on all test clips, one for all", True),
+    "oracle": ("best on each test subject", True),
+}
+
+
+def seed_table(
+    runs: Mapping[str, Mapping[int, pd.DataFrame]],
+    classes: Sequence[str],
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """UAR of every seed of every variant, with its interval over subjects.
+
+    Parameters
+    ----------
+    runs : mapping of str to mapping of int to DataFrame
+        Variant (shown) to seed to prediction rows of the same clips.
+    classes : sequence of str
+        All classes of the task.
+    draws, seed : int
+        Resamples of the subjects behind each interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns `variant`, `seed`, `clips`, `subjects`, `uar`, `uar_low`, `uar_high` (95%) and
+        `uar_sd`, the standard deviation over the resamples.
+    """
+    table = []
+    for variant, by_seed in runs.items():
+        for number, rows in by_seed.items():
+            values = bootstrap_scores(rows, "uar", draws, seed, classes)
+            low, high = np.nanquantile(values, [0.025, 0.975])
+            score = pooled(rows, classes)["uar"]
+            n, subjects = len(rows), rows["subject"].nunique()
+            table.append((variant, number, n, subjects, score, low, high, np.nanstd(values)))
+    columns = ["variant", "seed", "clips", "subjects", "uar", "uar_low", "uar_high", "uar_sd"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def seed_spread(
+    runs: Mapping[str, Mapping[int, pd.DataFrame]], table: pd.DataFrame, draws: int = 2000
+) -> pd.DataFrame:
+    """Set the spread over seeds beside the spread over subjects, and what the best seed adds.
+
+    Parameters
+    ----------
+    runs, table
+        As for, and from, `seed_table`.
+    draws : int
+        Resamples of the subjects.
+
+    Returns
+    -------
+    DataFrame
+        Index `variant`; columns `seeds`, `mean`, `sd_over_seeds` (of a sample), `range_over_seeds`,
+        `sd_over_subjects` (mean over the seeds), and `best_seed_gain`, `gain_low`, `gain_high` from
+        `elrcn.evaluation.leak.best_of_gain`. All in UAR.
+    """
+    found = {}
+    for variant, part in table.groupby("variant", sort=False):
+        uar = part["uar"]
+        gain, low, high = best_of_gain(runs[variant], "uar", n=draws)
+        found[variant] = {
+            "seeds": len(part),
+            "mean": uar.mean(),
+            "sd_over_seeds": uar.std(ddof=1),
+            "range_over_seeds": uar.max() - uar.min(),
+            "sd_over_subjects": part["uar_sd"].mean(),
+            "best_seed_gain": gain,
+            "gain_low": low,
+            "gain_high": high,
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
+
+
+def seed_summary(spread: pd.DataFrame) -> str:
+    """Say in Markdown which of the two spreads of `seed_spread` is larger."""
+    lines = []
+    for variant, row in spread.iterrows():
+        seeds, subjects = row["sd_over_seeds"], row["sd_over_subjects"]
+        larger = "the seeds" if seeds > subjects else "the subjects"
+        lines.append(
+            f"- **{variant}**: mean UAR {row['mean']:.3f} over {row['seeds']:.0f} seeds. Standard "
+            f"deviation {seeds:.3f} from seed to seed, {subjects:.3f} from one sample of subjects "
+            f"to another: {larger} weigh more. Best and worst seed lie "
+            f"{row['range_over_seeds']:.3f} apart; reporting the best instead of the mean would "
+            f"add {row['best_seed_gain']:.3f}."
+        )
+    return "\n".join(lines)
+
+
+def unit_table(
+    runs: Mapping[str, pd.DataFrame], classes: Sequence[str], draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Width of the 95% interval of the UAR when clips, and when whole subjects, are resampled.
+
+    Parameters
+    ----------
+    runs : mapping of str to DataFrame
+        Method (shown) to prediction rows.
+
+    Returns
+    -------
+    DataFrame
+        Index `method`; columns `uar`, `clips_low`, `clips_high`, `subjects_low`, `subjects_high`,
+        and `ratio`: width over subjects divided by width over clips.
+    """
+    found = {}
+    for method, rows in runs.items():
+        row = {"uar": pooled(rows, classes)["uar"]}
+        for unit, part in (("clips", rows.assign(subject=rows["clip_id"])), ("subjects", rows)):
+            low, high = bootstrap_interval(part, "uar", draws, seed, classes=classes)
+            row[f"{unit}_low"], row[f"{unit}_high"] = low, high
+        below = row["clips_high"] - row["clips_low"]
+        row["ratio"] = (row["subjects_high"] - row["subjects_low"]) / below if below else np.nan
+        found[method] = row
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("method")
+
+
+def unit_summary(table: pd.DataFrame) -> str:
+    """Say in Markdown how the two kinds of intervals of `unit_table` compare."""
+    wider = table[table["ratio"] > 1]
+    return (
+        f"Over subjects the interval is wider than over clips for {len(wider)} of {len(table)} "
+        f"methods; the widths stand as {table['ratio'].min():.2f} to {table['ratio'].max():.2f} "
+        "to 1."
+    )
+
+
+def network_pairs(
+    methods: Sequence, results: Mapping[str, pd.DataFrame], networks=("elrcn_te", "elrcn_se")
+) -> list[tuple[str, pd.DataFrame, str, pd.DataFrame]]:
+    """List the pairs of methods that contain a network, for `comparison_table`, networks first."""
+    shown = {m.name: m.label for m in methods if m.name in results}
+    leading = [name for name in networks if name in shown]
+    pairs = [
+        (a, b)
+        for i, a in enumerate(leading)
+        for b in (*leading[i + 1 :], *(n for n in shown if n not in leading))
+    ]
+    return [(shown[a], results[a], shown[b], results[b]) for a, b in pairs]
+
+
+def power_summary(table: pd.DataFrame, subjects: int) -> str:
+    """Say in Markdown what difference the data could have shown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of paired differences, columns `low` and `high`.
+    subjects : int
+        Subjects behind them.
+    """
+    half = (table["high"] - table["low"]) / 2
+    return (
+        f"With {subjects} subjects the paired intervals reach {half.min():.3f} to "
+        f"{half.max():.3f} (median {half.median():.3f}) to either side of the difference. Two "
+        "methods that differ by less than that in truth will usually not be told apart here, and "
+        f"halving the reach would take about {4 * subjects} subjects."
+    )
+
+
+def leak_table(
+    by_epochs: Mapping[int, pd.DataFrame],
+    table_rows: pd.DataFrame,
+    classes: Sequence[str],
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """UAR under every rule for when to stop, and its gain over the honest choice.
+
+    Parameters
+    ----------
+    by_epochs : mapping of int to DataFrame
+        Epochs trained to prediction rows of the same clips.
+    table_rows : DataFrame
+        Rows of the same method as Table I trains it.
+    classes : sequence of str
+        All classes of the task.
+    draws, seed : int
+        Resamples of the subjects behind each interval.
+
+    Returns
+    -------
+    DataFrame
+        Index `rule` (keys of `RULES`); columns `choice` (in words), `looks` (whether the test
+        subject's answers decide), `epochs` (smallest to largest chosen, as text), `uar`, `uar_low`,
+        `uar_high`, and `gain`, `gain_low`, `gain_high`: over the rule "others", paired.
+    """
+    best = best_choice(by_epochs, "uar", classes)
+    rows = {
+        "table": table_rows,
+        "last": by_epochs[max(by_epochs)].assign(chosen=max(by_epochs)),
+        "others": others_rows(by_epochs, "uar", classes),
+        "best": by_epochs[best].assign(chosen=best),
+        "oracle": oracle_rows(by_epochs, classes),
+    }
+    found = {}
+    for rule, (choice, looks) in RULES.items():
+        part = rows[rule]
+        low, high = bootstrap_interval(part, "uar", draws, seed, classes=classes)
+        gain = compare(part, rows["others"], "uar", draws, seed, classes=classes)
+        chosen = sorted(set(part["chosen"])) if "chosen" in part else []
+        found[rule] = {
+            "choice": choice,
+            "looks": looks,
+            "epochs": " to ".join(map(str, dict.fromkeys((chosen or [""])[i] for i in (0, -1)))),
+            "uar": pooled(part, classes)["uar"],
+            "uar_low": low,
+            "uar_high": high,
+            "gain": gain.difference,
+            "gain_low": gain.low,
+            "gain_high": gain.high,
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("rule")
+
+
+def leak_summary(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Say in Markdown what looking at the test subject added to each variant's UAR."""
+    lines = []
+    for variant, table in tables.items():
+        oracle, others = table.loc["oracle"], table.loc["others"]
+        lines.append(
+            f"- **{variant}**: UAR {others['uar']:.3f} when the epoch is chosen on the other "
+            f"subjects, {oracle['uar']:.3f} when it is chosen on each test subject: "
+            f"{oracle['gain']:+.3f} (95% interval {oracle['gain_low']:+.3f} to "
+            f"{oracle['gain_high']:+.3f}). One epoch for all, chosen on the test clips, gives "
+            f"{table.loc['best', 'uar']:.3f}."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""Tables and figures of the page on statistics say what the rows say."""
+
+from types import SimpleNamespace
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from elrcn.evaluation.metrics import pooled
+from elrcn.report import figures_statistics as figures
+from elrcn.report import reliability as report
+from elrcn.report.figures import figure_svg
+
+CLASSES = ("a", "b")
+
+
+def rows_of(seed, skill=0.6, subjects=8, clips=6, alike=False):
+    """Clips answered right with chance `skill`; all of a subject alike if `alike`."""
+    g = np.random.default_rng(seed)
+    number = subjects * clips
+    right = np.repeat(g.random(subjects) < skill, clips) if alike else g.random(number) < skill
+    true = np.tile(["a", "b"], number // 2)
+    rows = pd.DataFrame(
+        {
+            "fold": "all",
+            "clip_id": [f"c{i}" for i in range(number)],
+            "subject": np.repeat([f"s{i}" for i in range(subjects)], clips),
+            "true": true,
+            "predicted": np.where(right, true, np.where(true == "a", "b", "a")),
+        }
+    )
+    return rows.assign(p_a=0.5, p_b=0.5)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_seeds():
+    runs = {"SE": {s: rows_of(s) for s in range(3)}, "TE": {s: rows_of(7) for s in range(3)}}
+    table = report.seed_table(runs, CLASSES, draws=200)
+    assert table["uar"][0] == pooled(runs["SE"][0])["uar"]
+    spread = report.seed_spread(runs, table, draws=200)
+    uar = [pooled(r)["uar"] for r in runs["SE"].values()]
+    assert spread.loc["SE", "sd_over_seeds"] == pytest.approx(np.std(uar, ddof=1))
+    assert spread.loc["SE", "best_seed_gain"] == pytest.approx(max(uar) - np.mean(uar))
+    assert spread.loc["TE", ["sd_over_seeds", "best_seed_gain"]].tolist() == pytest.approx([0, 0])
+    spread.loc["SE", "sd_over_seeds"] = 1.0
+    lines = report.seed_summary(spread).splitlines()
+    assert "the seeds weigh more" in lines[0] and "the subjects weigh more" in lines[1]
+    fig = figures.seed_figure(table, "Seeds", 0.5)
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == [
+        "seed 0", "seed 1", "seed 2", "seed 0", "seed 1", "seed 2",
+    ]  # fmt: skip
+
+
+def test_clips_of_a_subject_that_are_alike_make_clip_intervals_too_narrow():
+    runs = {"alike": rows_of(1, alike=True), "unlike": rows_of(1)}
+    table = report.unit_table(runs, CLASSES, draws=500)
+    assert table.loc["alike", "ratio"] > 1.5 and table.loc["unlike", "ratio"] < 1.3
+    assert "for 1 of 1 methods" in report.unit_summary(table.loc[["alike"]])
+    for fig in (
+        figures.unit_figure(table, "Units"),
+        figures.resampling_figure(runs["alike"], CLASSES, "Resamples", draws=200),
+    ):
+        ax = fig.axes[0]
+        assert ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel()
+        assert figure_svg(fig) == figure_svg(fig)
+
+
+def test_pairs_hold_a_network_each_and_none_twice():
+    methods = [
+        SimpleNamespace(name=n, label=n.upper())
+        for n in ("majority", "lbp_top", "elrcn_se", "elrcn_te")
+    ]
+    results = {m.name: rows_of(0) for m in methods}
+    pairs = {(a, b) for a, _, b, _ in report.network_pairs(methods, results)}
+    assert pairs == {
+        ("ELRCN_TE", "ELRCN_SE"), ("ELRCN_TE", "MAJORITY"), ("ELRCN_TE", "LBP_TOP"),
+        ("ELRCN_SE", "MAJORITY"), ("ELRCN_SE", "LBP_TOP"),
+    }  # fmt: skip
+    table = pd.DataFrame({"low": [-0.1, 0.0], "high": [0.1, 0.4]})
+    text = report.power_summary(table, 14)
+    assert "0.100 to 0.200" in text and "56 subjects" in text
+
+
+def test_leak_table_and_picture():
+    by_epochs = {k: rows_of(k) for k in (1, 5, 20)}
+    table = report.leak_table(by_epochs, rows_of(3), CLASSES, draws=200)
+    assert list(table.index) == list(report.RULES)
+    assert table.loc["oracle", "uar"] >= table.loc["best", "uar"] >= table.loc["last", "uar"]
+    assert table.loc["others", "gain"] == 0 and table.loc["oracle", "gain"] > 0
+    assert table.loc["last", "epochs"] == "20" and table.loc["table", "epochs"] == ""
+    curves = figures.epoch_table({"SE": by_epochs}, CLASSES)
+    assert curves.index.tolist() == [1, 5, 20]
+    assert curves.loc[20, "SE"] == table.loc["last", "uar"]
+    fig = figures.leak_figure(curves, {"SE": table}, "Leak", 0.5)
+    assert fig.axes[0].get_xlabel() and len(fig.legends[0].get_texts()) == 5
+    assert f"{table.loc['oracle', 'uar']:.3f}" in report.leak_summary({"SE": table})
+    assert "SE: UAR" in figures.leak_alt(curves, {"SE": table})
