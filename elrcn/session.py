@@ -15,6 +15,7 @@ from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding, Manifest, concat
 from elrcn.models.device import resolve_device
 from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
+from elrcn.preprocess.variants import AugmentedArray, build_augmented
 from elrcn.workspace import Workspace, find_workspace
 
 
@@ -135,6 +136,18 @@ class Session:
     def stacks(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
         """Network input, shape (clips, T-1, 5, size, size); cached on disk."""
         return build_stacks(
+            manifest,
+            config or self.profile.preprocess,
+            self.workspace.cache / "stacks",
+            workers=self.preprocess_workers,
+            progress=self.progress,
+        )
+
+    def augmented(
+        self, manifest: Manifest, config: PreprocessConfig | None = None
+    ) -> AugmentedArray:
+        """Network input as `stacks` gives it, each clip with its augmented variants; cached."""
+        return build_augmented(
             manifest,
             config or self.profile.preprocess,
             self.workspace.cache / "stacks",

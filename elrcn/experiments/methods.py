@@ -23,9 +23,10 @@ class Method:
     build : callable
         ``build(session, options=Options())`` -> unfitted estimator. A method with
         `starts_from_weights` makes or converts them here.
-    input : {"stack", "grey"}
-        Flow stacks (clips, T - 1, 5, size, size), or grey sequences after TIM (clips, T, 1,
-        flow_size, flow_size).
+    input : {"stack", "grey", "augmented"}
+        Flow stacks (clips, T - 1, 5, size, size), grey sequences after TIM (clips, T, 1,
+        flow_size, flow_size), or flow stacks that carry their augmented variants along
+        (`elrcn.preprocess.variants.AugmentedArray`).
     published : str
         The row of ``data_manifest/paper_results.csv`` it stands beside; "" if none.
     preprocess : callable

@@ -117,16 +117,22 @@ def plan_manifest(name: str, manifest: Manifest, groups: int = 0) -> Plan:
     )
 
 
+def _last(key: str) -> str:
+    """Name of a parameter without those of the estimators it is nested in."""
+    return key.rsplit("__", 1)[-1]
+
+
 def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Session) -> dict:
     config = method.preprocess(session.profile.preprocess)
     parameters = {
         key: value
         for key, value in estimator.get_params(deep=True).items()
-        if not isinstance(value, BaseEstimator) and key not in _NOT_IDENTITY
+        if not isinstance(value, BaseEstimator) and _last(key) not in _NOT_IDENTITY
     }
-    if parameters.get("pretrained"):
-        # The path differs between machines; the name carries the configuration hash.
-        parameters["pretrained"] = Path(parameters["pretrained"]).name
+    for key, value in parameters.items():
+        if _last(key) == "pretrained" and value:
+            # The path differs between machines; the name carries the configuration hash.
+            parameters[key] = Path(value).name
     return {
         "experiment": p.experiment.name,
         "method": method.name,
@@ -170,10 +176,10 @@ def run_method(
     estimator = method.build(session, options) if estimator is None else estimator
     card = _run_card(p, method, estimator, session)
     config = method.preprocess(session.profile.preprocess)
-    source = session.grey if method.input == "grey" else session.stacks
+    inputs = {"stack": session.stacks, "grey": session.grey, "augmented": session.augmented}
     return run_protocol(
         estimator,
-        source(p.manifest, config),
+        inputs[method.input](p.manifest, config),
         p.manifest,
         p.labels,
         p.folds,
@@ -204,7 +210,8 @@ def stored_folds(
     best: list[Fold] = []
     for weights in starts:
         if weights is not None:
-            estimator.set_params(pretrained=str(weights))
+            nested = [k for k in estimator.get_params(deep=True) if _last(k) == "pretrained"]
+            estimator.set_params(**dict.fromkeys(nested, str(weights)))
         folder = _run_folder(p, method, _run_card(p, method, estimator, session), session)
         if (folder / "run.json").is_file():
             missing = missing_folds(p.folds, RunStore(folder), p.manifest.table["clip_id"])

@@ -6,6 +6,7 @@ import numpy as np
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
+from elrcn.preprocess.augment import augment, check_variant
 from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence
 from elrcn.preprocess.frames import resize
 from elrcn.preprocess.strain import optical_strain
@@ -37,10 +38,17 @@ def check_config(config: PreprocessConfig) -> None:
             f"A size of {config.size} with a flow_size of {config.flow_size} is not possible.",
             fix="16 <= size <= flow_size",
         )
+    if config.max_frames < 0 or config.max_frames == 1:
+        raise ElrcnError(
+            f"max_frames is {config.max_frames}.",
+            fix="give at least 2 (a flow needs two frames), or 0 for all frames of a clip",
+        )
+    check_variant(config.variant)
 
 
 def in_time(frames, config):
-    """Interpolate frames by TIM, or keep them; clipped to grey levels 0..255."""
+    """Transform frames if asked to, interpolate by TIM or keep them; grey levels 0..255."""
+    frames = augment(frames, config.variant)
     if config.tim_length:
         frames = interpolate(frames, config.tim_length)
     elif len(frames) < 2:
@@ -53,10 +61,10 @@ def stack_clip(
 ) -> np.ndarray:
     """Network input of one clip (Sections III-A and III-B).
 
-    Resize to ``flow_size``, interpolate in time, flow between each frame and the next, strain of
-    the flow, then reduce everything to ``size`` by area averages. Flow stays in pixels per frame
-    at ``flow_size``. Step t holds the flow from frame t to frame t + 1 and, since that flow lives
-    on the grid of frame t, the grey levels of frame t.
+    Resize to ``flow_size``, transform as ``variant`` says, interpolate in time, flow between each
+    frame and the next, strain of the flow, then reduce everything to ``size`` by area averages.
+    Flow stays in pixels per frame at ``flow_size``. Step t holds the flow from frame t to frame
+    t + 1 and, since that flow lives on the grid of frame t, the grey levels of frame t.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,14 @@ __all__ = ["CHANNELS", "StackArray", "build_frames", "build_stacks", "stack_clip
 CODE_VERSION = 3
 """Part of every cache key: raise it when the numbers that this package computes change."""
 
+MOTION = 4
+"""Leading channels of a stack that are zero where nothing moves: p, q, magnitude, strain."""
 
-def _make_stack(frames, config):
+_NEWER = ("variant", "max_frames")
+
+
+def make_stack(frames: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """Network input of one clip, on one thread: see `stack_clip`."""
     return stack_clip(frames, config)
 
 
@@ -28,10 +35,13 @@ def _make_frames(frames, config):
     return np.rint(in_time(frames, config)).astype(np.uint8)[:, None]
 
 
-def _one_clip(make, paths, clip, config, crops, target):
+def _one_clip(make, paths, clip, crops, wanted):
+    config = next(iter(wanted.values()))  # all are read alike
     try:
+        paths = paths[: config.max_frames or None]
         frames = read_clip(paths, config.flow_size, clip, config.tim_length, crops)
-        write_array(target, make(frames, config))
+        for target, each in wanted.items():
+            write_array(target, make(frames, each))
     except MemoryError:
         raise ElrcnError(
             f"Clip {clip} does not fit into memory.", fix="use fewer workers"
@@ -42,23 +52,52 @@ def _one_clip(make, paths, clip, config, crops, target):
         raise ElrcnError(f"Clip {clip}: {error.what}", error.where, error.fix) from None
 
 
-def _build(make, name, settings, manifest, config, cache, workers, progress, no_face):
-    check_config(config)
+def _cache_settings(config, names):
+    """Give the settings (all, or those in `names`) that a cache key is made of.
+
+    Newer ones are left out where they are off, so that clips as they are keep their key.
+    """
+    every = asdict(config)
+    return {n: v for n, v in every.items() if (v if n in _NEWER else n in (names or every))}
+
+
+def build_each(
+    make, name, names, manifest, configs, cache, workers, progress, no_face
+) -> tuple[list[list[Path]], list]:
+    """Cache ``make(frames, config)`` for all clips under each of `configs`.
+
+    A clip is read once for all of them, so they must differ in nothing that reading depends on:
+    `variant` only. `names` are the settings in the cache key, empty for all; the rest is as in
+    `build_stacks`.
+
+    Returns
+    -------
+    targets : list of list of Path
+        For each configuration a file a clip.
+    findings : list of Finding
+    """
+    for config in configs:
+        check_config(config)
     keys = [clip_key(manifest, i) for i in range(len(manifest))]
-    crops, findings = find_crops(manifest, config.align, cache, workers, progress, no_face)
-    folder = Path(cache) / config_hash(name, CODE_VERSION, settings)
-    open_folder(folder, {"kind": name, "version": CODE_VERSION, **canonical(settings)})
+    crops, findings = find_crops(manifest, configs[0].align, cache, workers, progress, no_face)
     clips = [str(clip) for clip in manifest.table["clip_id"]]
-    targets = [folder / f"{key}.npy" for key in keys]
-    missing = {target: i for i, target in enumerate(targets) if read_header(target) is None}
+    targets, missing = [], {}
+    for config in configs:
+        settings = _cache_settings(config, names)
+        folder = Path(cache) / config_hash(name, CODE_VERSION, settings)
+        open_folder(folder, {"kind": name, "version": CODE_VERSION, **canonical(settings)})
+        targets.append([folder / f"{key}.npy" for key in keys])
+        for i, target in enumerate(targets[-1]):
+            if read_header(target) is None:
+                missing.setdefault(keys[i], (i, {}))[1][target] = config
     jobs = (
-        (_one_clip, make, manifest.frame_paths(i), clips[i], config, crops[i], target)
-        for target, i in missing.items()
+        (_one_clip, make, manifest.frame_paths(i), clips[i], crops[i], wanted)
+        for i, wanted in missing.values()
     )
     run_jobs(jobs, len(missing), len(clips), f"preprocess ({name})", workers, progress)
     if findings:
-        names = ", ".join(finding.clip for finding in findings)
-        warnings.warn(f"No face found; the whole frame is used: {names}", stacklevel=3)
+        faceless = ", ".join(finding.clip for finding in findings)
+        warnings.warn(f"No face found; the whole frame is used: {faceless}", stacklevel=3)
     return targets, findings
 
 
@@ -107,10 +146,10 @@ def build_stacks(
         If a frame is damaged, a clip has one frame or frames of several sizes, the configuration
         is not possible, dlib is needed and not installed, or the cache cannot be written.
     """
-    targets, findings = _build(
-        _make_stack, "stack", config, manifest, config, cache, workers, progress, no_face
+    (targets,), findings = build_each(
+        make_stack, "stack", (), manifest, [config], cache, workers, progress, no_face
     )
-    return _array(targets, 4, config, max_length, findings)
+    return _array(targets, MOTION, config, max_length, findings)
 
 
 def build_frames(
@@ -134,9 +173,9 @@ def build_frames(
     ElrcnError
         As `build_stacks`.
     """
-    settings = {name: getattr(config, name) for name in ("flow_size", "tim_length", "align")}
-    targets, findings = _build(
-        _make_frames, "frames", settings, manifest, config, cache, workers, progress, no_face
+    names = ("flow_size", "tim_length", "align")
+    (targets,), findings = build_each(
+        _make_frames, "frames", names, manifest, [config], cache, workers, progress, no_face
     )
     return _array(targets, 0, config, max_length, findings)
 
