@@ -12,7 +12,7 @@ from elrcn.evaluation.protocols import Fold
 
 @dataclass(frozen=True)
 class Stage:
-    """One training of a method, over all folds that are to be run.
+    """One network of a method, over all folds that are to be run.
 
     Attributes
     ----------
@@ -25,11 +25,13 @@ class Stage:
     cost : NetworkCost
         For one sample.
     train : TrainConfig
-        Epochs at most and batch size.
+        Epochs at most and batch size; no epoch for a network that is only applied.
     samples : tuple of int
-        Training samples of each fold.
+        Training samples of each fold whose network is trained.
     applied : int
-        Samples that the trained networks are applied to, all folds together.
+        Samples that the networks are applied to, all folds together.
+    shared : int
+        Folds whose network another method of the run trains and a feature store keeps.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Stage:
     train: TrainConfig
     samples: tuple[int, ...]
     applied: int
+    shared: int = 0
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network is trained at all."""
+        return self.train.max_epochs > 0
 
     @property
     def updates(self) -> int:
@@ -64,8 +72,13 @@ class Stage:
         return config_hash(type(self.config).__name__, self.config)
 
     def memory(self, value_bytes: int) -> float:
-        """Bytes of one training step: weights, gradients, moments, activations of a batch."""
+        """Bytes of one training step: weights, gradients, moments, activations of a batch.
+
+        A network that is only applied has its weights and the activations.
+        """
         batch = min(self.train.batch_size, max(self.samples, default=0))
+        if not self.trains:
+            return 4 * self.cost.parameters + batch * self.cost.activation_bytes(value_bytes)
         # Half as much again for the gradients that pass through.
         return TRAINING_BYTES * self.cost.parameters + 1.5 * batch * self.cost.activation_bytes(
             value_bytes
@@ -73,7 +86,7 @@ class Stage:
 
 
 def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple[Stage, ...]:
-    """Trainings of `estimator` on `folds`; none for an estimator without networks.
+    """Networks of `estimator` on `folds`; none for an estimator without networks.
 
     Parameters
     ----------
@@ -95,14 +108,17 @@ def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple
         values = len(streams) * has["vgg"].fc
     elif has.get("pixels"):
         values = len(set(STREAMS[streams[0]])) * has["pixels"] ** 2
-    if has.get("vgg") is not None and has.get("spatial_train") is not None:
+    if has.get("vgg") is not None:
+        # Without a training of its own the network only gives features (`FrozenFeatureSVM`).
+        train = has.get("spatial_train") or TrainConfig(max_epochs=0)
+        name = "spatial" if train.max_epochs else "frozen"
         for stream in streams:
             channels = len(STREAMS[stream])
             cost = vgg_cost(has["vgg"], channels, classes)
             samples = tuple(n * frames for n in clips)
             made.append(
-                Stage(f"spatial ({stream})", has["vgg"], channels, cost, has["spatial_train"],
-                      samples, both * frames)
+                Stage(f"{name} ({stream})", has["vgg"], channels, cost, train, samples,
+                      both * frames)
             )  # fmt: skip
     if has.get("temporal") is not None:
         cost = temporal_cost(has["temporal"], values, frames, classes)

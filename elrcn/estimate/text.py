@@ -63,7 +63,10 @@ def render_text(
                 f"few training steps timed just now, {value.at_once} "
                 f"fold{'s' if value.at_once > 1 else ''} at once as if alone"
             )
-        lines.append("  not counted: flow and handcrafted features, minutes; early stopping, less")
+        lines.append(
+            "  not counted: flow, handcrafted features and support vector machines, minutes; early "
+            "stopping, less"
+        )
     else:
         lines.append("time: no network remains to be trained")
     used = {name: count for name, count in value.disk.items() if count}
@@ -86,15 +89,22 @@ def _method_lines(method: MethodEstimate) -> list[str]:
     ]
     alike: dict[str, list[Stage]] = {}
     for stage in method.stages:
-        alike.setdefault(f"{stage.key} {stage.cost}", []).append(stage)
+        alike.setdefault(f"{stage.key} {stage.cost} {stage.shared}", []).append(stage)
     for group in alike.values():
         stage = group[0]
         names = ", ".join(s.name for s in group) + (", each" if len(group) > 1 else "")
         flops = f"{stage.cost.training_flops / 1e9:,.3g}"
-        lines.append(
-            f"  {names}: {stage.cost.shape}, {stage.cost.parameters:,} parameters, "
-            f"{flops} GFLOP a sample in training; at most {stage.train.max_epochs} epochs of "
-            f"{max(stage.samples, default=0):,} samples, batches of {stage.train.batch_size}, "
-            f"lr {stage.train.lr:g}"
-        )
+        text = f"  {names}: {stage.cost.shape}, {stage.cost.parameters:,} parameters"
+        if not stage.trains:
+            lines.append(f"{text}, applied to {stage.applied:,} samples and not trained")
+            continue
+        if stage.samples:
+            text += (
+                f", {flops} GFLOP a sample in training; at most {stage.train.max_epochs} epochs of "
+                f"{max(stage.samples):,} samples, batches of {stage.train.batch_size}, "
+                f"lr {stage.train.lr:g}"
+            )
+        if stage.shared:
+            text += f"; {stage.shared} folds' networks are those of a method above"
+        lines.append(text)
     return lines

@@ -10,6 +10,7 @@ import numpy as np
 from elrcn.config import VGGConfig, config_hash
 from elrcn.estimate.costs import vgg_cost
 from elrcn.estimate.probe import Speed
+from elrcn.estimate.sharing import Store
 from elrcn.estimate.stages import Stage, stages
 from elrcn.experiments import Method, Options, Plan, stored_folds
 from elrcn.session import Session
@@ -33,9 +34,9 @@ class MethodEstimate:
     shape : tuple of int
         Shape of the method's input (clips, steps, channels, height, width).
     stages : tuple of Stage
-        Trainings that remain; empty for handcrafted features.
+        Networks of the folds that remain; empty for handcrafted features.
     networks_bytes : int
-        Disk for the networks and features of the remaining folds, 0 if they are not kept.
+        Disk for the networks and features that the method adds, 0 if they are not kept.
     """
 
     experiment: str
@@ -135,7 +136,7 @@ def estimate(
     stored : bool
         Look for folds that earlier runs have stored.
     """
-    parts, stacks, grey, weights = [], {}, {}, 0
+    parts, stacks, grey, weights, store = [], {}, {}, 0, Store()
     for p in plans:
         names = [m.name for m in p.methods]
         wanted = [name for name in methods if name in names or len(plans) == 1]
@@ -143,7 +144,7 @@ def estimate(
             continue
         for method in p.chosen(wanted):
             done = {f.name for f in stored_folds(p, method, session, options)} if stored else set()
-            part = _method_estimate(p, method, session, done)
+            part = _method_estimate(p, method, session, done, store)
             parts.append(part)
             frames = _frames(p, method, session)
             held = grey if method.input == "grey" else stacks
@@ -176,7 +177,9 @@ def _frames(p: Plan, method: Method, session: Session) -> list[int]:
     return [n - (method.input == "stack") for n in own]
 
 
-def _method_estimate(p: Plan, method: Method, session: Session, done: set) -> MethodEstimate:
+def _method_estimate(
+    p: Plan, method: Method, session: Session, done: set, store: Store
+) -> MethodEstimate:
     config = method.preprocess(session.profile.preprocess)
     frames = max(_frames(p, method, session))
     if method.input == "grey":
@@ -188,9 +191,7 @@ def _method_estimate(p: Plan, method: Method, session: Session, done: set) -> Me
     parts = stages(estimator, folds, frames, len(p.classes))
     kept = 0
     if getattr(estimator, "feature_store", None):
-        for stage in parts:
-            if isinstance(stage.config, VGGConfig):
-                kept += 4 * (len(folds) * stage.cost.parameters + stage.applied * stage.config.fc)
+        parts, kept = store.add(parts, estimator, p, method, config, folds)
     return MethodEstimate(
         p.experiment.name, method.name, method.label, len(p.folds), len(done), shape, parts, kept
     )

@@ -11,6 +11,7 @@ from elrcn.workspace import find_workspace
 
 COLUMNS = ("source", "protocol", "database", "classes", "method", "metric", "value", "role")
 METRICS = ("F1", "UAR", "WAR")
+RECOVERED_COLUMNS = ("figure", "method", "label", "value", "note")
 #: How the paper marks the rows its authors measured again themselves.
 _REPRODUCED = " (reproduced)"
 
@@ -102,3 +103,46 @@ def published_name(method: str, published: pd.DataFrame) -> str | None:
         if name in published.index:
             return name
     return None
+
+
+def recovered_bars(figure: str, path: str | Path | None = None) -> dict[str, float]:
+    """Bars of a figure whose numbers the paper does not print, as the authors' repository has them.
+
+    Their plotting script holds what appear to be the bars of Figures 7 and 8. It does not name the
+    score, so these are no published results: they show an ordering, not a WAR, UAR or F1.
+
+    Parameters
+    ----------
+    figure : str
+        Such as ``"Figure 7"``.
+    path : path-like, optional
+        Default: ``data_manifest/recovered_bars.csv`` of the workspace.
+
+    Returns
+    -------
+    dict of str to float
+        Method of the experiment to value in [0, 1]; empty for a figure without such bars.
+
+    Raises
+    ------
+    ElrcnError
+        If the file is missing, lacks a column, holds a value outside [0, 1] or a bar twice.
+    """
+    path = Path(path) if path else find_workspace().data_manifest / "recovered_bars.csv"
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise ElrcnError(
+            "The bars of the authors' script are missing.",
+            where=path,
+            fix="restore the file from git",
+        ) from None
+    missing = [name for name in RECOVERED_COLUMNS if name not in table.columns]
+    if missing:
+        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
+    if not table["value"].between(0, 1).all():
+        raise ElrcnError("A bar lies outside [0, 1].", where=path)
+    if table.duplicated(["figure", "method"]).any():
+        raise ElrcnError("A bar has two values.", where=path)
+    part = table[table["figure"] == figure]
+    return {str(m): float(v) for m, v in zip(part["method"], part["value"], strict=True)}

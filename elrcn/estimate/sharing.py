@@ -1,0 +1,74 @@
+"""Networks that several methods ask for and a feature store trains once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from elrcn.config import PreprocessConfig, VGGConfig, config_hash
+from elrcn.estimate.stages import Stage
+from elrcn.evaluation.protocols import Fold
+from elrcn.experiments import Method, Plan
+
+
+class Store:
+    """What a feature store will hold once the methods counted so far have run.
+
+    A method's networks are known by what decides them: stream, configuration, training, input,
+    what they start from, seed, and the fold's training clips with their labels.
+    """
+
+    def __init__(self):
+        self._networks: set[str] = set()
+        self._features: set[str] = set()
+
+    def add(
+        self, stages: Sequence[Stage], estimator, p: Plan, method: Method, config: PreprocessConfig,
+        folds: Sequence[Fold],
+    ) -> tuple[tuple[Stage, ...], int]:  # fmt: skip
+        """Count a method's networks, those that are there already left out.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+            From `elrcn.estimate.stages.stages`.
+        estimator, p, method, config
+            The method's estimator, its plan, itself and its preprocessing.
+        folds : sequence of Fold
+            Folds to be run, as `stages` was given them.
+
+        Returns
+        -------
+        stages : tuple of Stage
+            With the samples of the networks that are trained, and the number of the others.
+        size : int
+            Bytes that the store grows by at most.
+        """
+        counted, size = [], 0
+        for stage in stages:
+            if not isinstance(stage.config, VGGConfig):
+                counted.append(stage)
+                continue
+            keys = [_key(stage, estimator, p, method, config, fold) for fold in folds]
+            new = [key not in self._networks for key in keys]
+            samples = tuple(n for n, mine in zip(stage.samples, new, strict=True) if mine)
+            self._networks.update(keys)
+            size += 4 * stage.cost.parameters * len(samples)
+            # Only a temporal stage asks for features; single frames vote by their class scores.
+            if getattr(estimator, "temporal", None) is not None:
+                layered = {f"{key} {estimator.layer}" for key in keys} - self._features
+                self._features |= layered
+                size += 4 * stage.config.fc * stage.applied * len(layered) // max(1, len(keys))
+            counted.append(replace(stage, samples=samples, shared=len(keys) - len(samples)))
+        return tuple(counted), size
+
+
+def _key(stage: Stage, estimator, p: Plan, method: Method, config, fold: Fold) -> str:
+    clips = p.manifest.table["clip_id"].to_numpy()[fold.train]
+    return config_hash(
+        stage.name, stage.config, stage.train, estimator.scaling, estimator.quirks, config,
+        method.starts_from_weights, method.seed, fold.name, clips.tolist(),
+        np.asarray(p.labels)[fold.train].tolist(),
+    )  # fmt: skip
