@@ -31,8 +31,11 @@ class TensorSource:
 
     def batches(self, batches: list[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield the samples of each index array."""
-        for index in batches:
-            index = torch.from_numpy(np.ascontiguousarray(index)).to(self.tensor.device)
+        if not batches:
+            return
+        # The whole order goes to the device at once: a copy a batch would wait for the network.
+        order = torch.from_numpy(np.concatenate(batches)).to(self.tensor.device)
+        for index in order.split([len(index) for index in batches]):
             batch = self.tensor.index_select(0, index)
             yield batch.permute(0, 3, 1, 2) if self.images else batch
 

@@ -38,6 +38,37 @@ def test_adam_with_keras_decay_by_hand(before):
     assert adam.updates == before + 5
 
 
+@pytest.mark.parametrize("before", [0, 7])
+def test_adam_is_torchs_own_to_the_last_bit(before):
+    config, ours, theirs = TrainConfig(lr=0.02), nn.Linear(9, 5), nn.Linear(9, 5)
+    theirs.load_state_dict(ours.state_dict())
+    adam = KerasAdam(ours, config, before)
+    reference = torch.optim.Adam(theirs.parameters(), lr=0.02, eps=1e-8, fused=True)
+    for p in theirs.parameters():
+        zeros = {name: torch.zeros_like(p) for name in ("exp_avg", "exp_avg_sq")}
+        reference.state[p] = {"step": torch.tensor(float(before)), **zeros}
+    for update in range(before, before + 20):
+        x = torch.randn(3, 9)
+        for module in (ours, theirs):
+            module(x).square().sum().backward()
+        reference.param_groups[0]["lr"] = 0.02 / (1 + config.decay * update)
+        reference.step()
+        reference.zero_grad()
+        adam.step()
+    assert all(p.grad is None for p in ours.parameters())
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_adam_leaves_what_had_no_gradient():
+    layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    still, moved = (layer.weight.detach().clone() for layer in layers)
+    adam = KerasAdam(layers, TrainConfig(lr=0.1))
+    layers[1](torch.ones(1, 2)).sum().backward()
+    adam.step()
+    assert torch.equal(layers[0].weight, still) and not torch.equal(layers[1].weight, moved)
+
+
 def toy(n=64):
     x = torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
     return TensorSource(x), (x[:, 0] > 0).long().numpy()
