@@ -116,7 +116,7 @@ class InputEncoder:
             levels = (levels - self.mean[:, None, None]) / self.std[:, None, None]
         image = np.moveaxis(levels[:, self.channels], 1, -1)
         if self.quirks.reshape_layout:
-            image = _scramble(image)
+            image = reshaped_layout(image)
         return np.ascontiguousarray(image, np.float32)
 
     def _levels(self, clip: np.ndarray) -> np.ndarray:
@@ -131,8 +131,20 @@ class InputEncoder:
         return levels
 
 
-def _scramble(image: np.ndarray) -> np.ndarray:
-    """Reshape each H x W x 3 image to 3 x H x W (the first three of five channels likewise)."""
+def reshaped_layout(image: np.ndarray) -> np.ndarray:
+    """Scramble images as the authors' code does: H x W x 3 reshaped, not transposed, to 3 x H x W.
+
+    Parameters
+    ----------
+    image : ndarray, shape (frames, H, W, channels)
+        At least three channels; those after the third are left alone.
+
+    Returns
+    -------
+    ndarray, shape (frames, H, W, channels)
+        Channel k is the plane k that the network sees: the k-th third of the picture's rows, each
+        row broken into three, the three channels of a pixel side by side.
+    """
     frames, height, width, _ = image.shape
     three = np.ascontiguousarray(image[..., :3]).reshape(frames, 3, height, width)
     scrambled = image.copy()

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.models.inputs import AS_THE_CODE_RAN, InputEncoder, Quirks, check_clips, content_hash
+from elrcn.models.inputs import (
+    AS_THE_CODE_RAN,
+    InputEncoder,
+    Quirks,
+    check_clips,
+    content_hash,
+    reshaped_layout,
+)
 
 RNG = np.random.default_rng(0)
 CLIP = RNG.normal(0, 1, (2, 5, 6, 6)).astype(np.float32)
@@ -80,3 +87,12 @@ def test_content_hash_sees_values_and_shape():
     b[0, 1, 4, 5, 5] += 1
     assert content_hash(a) != content_hash(b)
     assert content_hash(a) != content_hash(a.reshape(2, 1, 5, 6, 6))
+
+
+def test_reshaped_planes_are_thirds_of_the_picture_with_channels_side_by_side():
+    image = RNG.normal(size=(1, 6, 6, 3))
+    planes = reshaped_layout(image)[0]
+    for plane, line, column in np.ndindex(3, 6, 6):
+        row, third = plane * 2 + line // 3, line % 3
+        pixel, channel = divmod(third * 6 + column, 3)
+        assert planes[line, column, plane] == image[0, row, pixel, channel]

@@ -1,0 +1,239 @@
+"""What the authors' published code does differently, one switch each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+
+from sklearn.base import BaseEstimator
+
+from elrcn.config import Profile, TrainConfig
+
+#: Units of the Dense(128, ReLU) that the code has between LSTM and output.
+DENSE = 128
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One departure of the authors' code, or several together.
+
+    Attributes
+    ----------
+    name, label : str
+        Identifier, and name in figures.
+    option : str
+        How to turn it on in this library.
+    paper, code, known : str
+        What the paper says; what the code does; since when that is known, or how.
+    change : callable
+        ``change(estimator, profile)`` -> parameters to set on the unswitched estimator.
+    """
+
+    name: str
+    label: str
+    option: str
+    paper: str
+    code: str
+    known: str
+    change: Callable[[BaseEstimator, Profile], dict]
+
+
+def networks(estimator: BaseEstimator) -> int:
+    """Spatial networks that a fold of `estimator` trains: one a stream."""
+    return len(getattr(estimator, "streams", ("all",)))
+
+
+def updates_of_earlier_folds(estimator: BaseEstimator, profile: Profile) -> int:
+    """Count the updates that a shared optimizer has behind it in a fold in the middle.
+
+    In the code the folds follow one another, and each starts where the one before left the
+    optimizer's counter. Here folds are independent (any order, any number at once, each the same
+    when it is trained alone), so every fold is given the same number: that of the fold in the
+    middle, which comes after (K - 1) / 2 of the K folds, each with all the updates it can make.
+    Early stopping makes fewer, so this is the most that the quirk can do to that fold. Clips and
+    folds are those of the profile's CASME II, and do not depend on the data at hand.
+
+    Parameters
+    ----------
+    estimator : ELRCNSE or ELRCNTE
+        `spatial_train` and `temporal_train` are read.
+    profile : Profile
+        Number of clips, folds and frames.
+
+    Returns
+    -------
+    int
+        Updates, to be given as `Quirks.updates_before`.
+    """
+    clips, subjects = profile.corpus.casme2_clips, profile.corpus.casme2_subjects
+    folds = profile.ablation_groups or subjects
+    trained = clips * (folds - 1) / folds
+    frames = trained * (profile.preprocess.tim_length - 1)
+
+    def updates(train: TrainConfig, samples: float) -> int:
+        return train.max_epochs * ceil(samples / train.batch_size)
+
+    one = networks(estimator) * updates(estimator.spatial_train, frames)
+    return round((one + updates(estimator.temporal_train, trained)) * (folds - 1) / 2)
+
+
+def rate_left(updates: int, train: TrainConfig) -> float:
+    """Share of the learning rate that is left after `updates`, in (0, 1] (Section III-D)."""
+    return 1 / (1 + train.decay * updates)
+
+
+def _quirks(estimator, profile, **on) -> dict:
+    from elrcn.models.inputs import Quirks
+
+    if on.get("shared_optimizer"):
+        on["updates_before"] = updates_of_earlier_folds(estimator, profile)
+    return {"quirks": Quirks(**on)}
+
+
+def _other_scale(estimator, profile) -> dict:
+    if estimator.scaling == "raw":
+        return {"scaling": "standard"}
+    return _quirks(estimator, profile, raw_scale=True)
+
+
+def _hard_gates(estimator, profile) -> dict:
+    return {"gates": "hard"}
+
+
+def _dense(estimator, profile) -> dict:
+    return {"temporal": replace(estimator.temporal, dense=DENSE)}
+
+
+def _stopping(estimator, profile) -> dict:
+    # A patience of all epochs never ends: the code's temporal stage has no early stopping.
+    temporal = estimator.temporal_train
+    return {
+        "spatial_train": replace(estimator.spatial_train, patience=0, min_delta=0.0),
+        "temporal_train": replace(temporal, patience=temporal.max_epochs),
+    }
+
+
+def _together(estimator, profile, raw: bool = True) -> dict:
+    changes = {
+        **_hard_gates(estimator, profile),
+        **_dense(estimator, profile),
+        **_stopping(estimator, profile),
+        **_quirks(
+            estimator,
+            profile,
+            reshape_layout=True,
+            uint8_flow=True,
+            sigmoid_head=True,
+            shared_optimizer=True,
+            raw_scale=raw,
+        ),
+    }
+    return changes if raw else changes | {"scaling": "standard"}
+
+
+RESHAPE = Switch(
+    "reshape_layout",
+    "reshaped layout",
+    "Quirks(reshape_layout=True)",
+    "A flow image is a picture of three channels (Section III-A).",
+    "Pictures stored height x width x 3 are reshaped, not transposed, to 3 x height x width: "
+    "every plane mixes all channels of a third of the face.",
+    "Reported to the authors in July 2018 (issue 7 of their repository); answered that a reshape "
+    "should be fine.",
+    partial(_quirks, reshape_layout=True),
+)
+UINT8 = Switch(
+    "uint8_flow",
+    "8-bit flow",
+    "Quirks(uint8_flow=True)",
+    "Nothing about how flow is stored.",
+    "uint8(clip(16 v + 128, 0, 255)) for each component and the magnitude: steps of 1/16 px, "
+    "fractions cut off, nothing beyond 8 px.",
+    "Plain in the code.",
+    partial(_quirks, uint8_flow=True),
+)
+SIGMOID = Switch(
+    "sigmoid_head",
+    "sigmoid outputs",
+    "Quirks(sigmoid_head=True)",
+    "Softmax (Eq 5).",
+    "One sigmoid a class under categorical cross-entropy, which Keras divides by their sum.",
+    "Plain in the code.",
+    partial(_quirks, sigmoid_head=True),
+)
+SHARED = Switch(
+    "shared_optimizer",
+    "shared optimizer",
+    "Quirks(shared_optimizer=True, updates_before=n)",
+    "Adam, learning rate 1e-5, decay 1e-6 (Section III-D).",
+    "One Adam serves every network and fold. Its counter is never reset: later folds start with a "
+    "decayed rate and without the bias correction that makes first steps small.",
+    "Plain in the code.",
+    partial(_quirks, shared_optimizer=True),
+)
+SCALE = Switch(
+    "raw_scale",
+    "other input scale",
+    "Quirks(raw_scale=True) or scaling",
+    "Nothing about the scale of the input.",
+    "Levels 0 to 255 go in, neither centred nor scaled.",
+    "Plain in the code.",
+    _other_scale,
+)
+GATES = Switch(
+    "hard_gates",
+    "hard-sigmoid gates",
+    'gates="hard"',
+    "LSTM gates with sigmoids (Section III-C).",
+    "The gates of Keras 2.0: clip(0.2 x + 0.5, 0, 1).",
+    "Default of the Keras of that time.",
+    _hard_gates,
+)
+DENSE_LAYER = Switch(
+    "dense",
+    f"Dense({DENSE}) after the LSTM",
+    f"TemporalConfig(dense={DENSE})",
+    "One fully connected layer after the LSTM (Section III-C).",
+    f"Dense({DENSE}, ReLU) between the LSTM and the output layer.",
+    "Plain in the code.",
+    _dense,
+)
+STOPPING = Switch(
+    "stopping",
+    "stopping as in the code",
+    "TrainConfig(patience=...)",
+    "At most 100 epochs with early stopping on the loss (Section III-D).",
+    "The spatial stage ends at the first epoch whose training loss does not fall; the temporal "
+    "stage runs all its epochs.",
+    "Plain in the code.",
+    _stopping,
+)
+TOGETHER = Switch(
+    "as_the_code_ran",
+    "all together: as the code ran",
+    "AS_THE_CODE_RAN with the three settings above",
+    "",
+    "All of the above; the input is raw.",
+    "Users reported about half of the paper's scores from December 2018 on.",
+    _together,
+)
+TOGETHER_SCALED = Switch(
+    "as_the_code_ran_scaled",
+    "as the code ran, input standardised",
+    'the same with raw_scale=False, scaling="standard"',
+    "",
+    "Not what the code does: all of the above but the scale.",
+    "",
+    partial(_together, raw=False),
+)
+UINT8_RAW = Switch(
+    "uint8_raw",
+    "8-bit flow, raw levels",
+    "Quirks(uint8_flow=True, raw_scale=True)",
+    UINT8.paper,
+    "The input as the code has it, but for its layout.",
+    "Plain in the code.",
+    partial(_quirks, uint8_flow=True, raw_scale=True),
+)

@@ -1,0 +1,133 @@
+"""Pictures and words about the authors' code."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.experiments import get_experiment
+from elrcn.experiments.quirks import base_of
+from elrcn.report import figures_quirks as figures
+from elrcn.report import quirk_answers as answers
+from elrcn.report.ablation import ablation_table
+from elrcn.report.figures import figure_svg
+from elrcn.report.user_reports import load_user_reports, reports_summary, reports_table
+
+CLASSES = ("a", "b")
+METHODS = get_experiment("quirks").methods
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def rows(right):
+    """Ten subjects of four clips; `right` of each subject's four are answered right."""
+    true = ["a", "a", "b", "b"] * 10
+    other = {"a": "b", "b": "a"}
+    predicted = [t if k % 4 < right else other[t] for k, t in enumerate(true)]
+    subjects = [f"s{k // 4}" for k in range(40)]
+    return pd.DataFrame(
+        {"run": "r", "fold": subjects, "clip_id": [str(k) for k in range(40)],
+         "subject": subjects, "true": true, "predicted": predicted, "p_a": 0.5, "p_b": 0.5}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def results():
+    right = {"flow": 4, "flow-reshape_layout": 1, "flow-uint8_flow": 4, "flow-as_the_code_ran": 2,
+             "elrcn_se": 3, "elrcn_se-reshape_layout": 3}  # fmt: skip
+    return {name: rows(n) for name, n in right.items()}
+
+
+def test_flow_counts_and_quantisation_by_hand():
+    # 0 and 0.06 px are below one step; -0.01 px has the level below 128; 9 px is clipped.
+    flow = np.array([[[0.0, 0.0], [0.06, 0.0], [-0.01, 0.0], [9.0, 0.0]]])
+    counts = figures.flow_counts([flow, flow])
+    assert counts.sum().tolist() == [1, 1]
+    levels = figures.quantised(counts)
+    assert levels.loc[127, "components"] == 1 / 8 and levels.loc[128, "components"] == 6 / 8
+    assert levels.loc[129, "px"] == 1 / 16
+    facts = figures.quantisation_facts(counts)
+    assert facts["still"] == 3 / 4 and facts["zero"] == 7 / 8 and facts["clipped"] == 1 / 8
+    # A third channel is the speed itself.
+    fast = np.dstack([flow, np.full(flow.shape[:2], 1.0)])
+    assert figures.flow_counts([fast])["speed"].loc[1.0] == 1
+
+
+def test_levels_are_those_of_the_8_bit_picture():
+    flow = np.random.default_rng(0).normal(0, 1, (50, 50, 2)).astype(np.float32)
+    levels = figures.stored_image(flow)[..., :2].astype(int)
+    counted = figures.quantised(figures.flow_counts([flow]))["components"] * levels.size
+    expected = np.bincount(levels.ravel(), minlength=256)
+    np.testing.assert_allclose(counted.to_numpy(), expected, atol=1e-6)
+
+
+def test_figures_have_titles_axes_and_stable_bytes():
+    flow = np.random.default_rng(1).normal(0, 1, (24, 24, 2))
+    for make in (
+        lambda: figures.layout_figure(figures.stored_image(flow), ("p", "q", "|v|"), "t"),
+        lambda: figures.quantisation_figure({"x": figures.flow_counts([flow])}, "t"),
+    ):
+        fig = make()
+        assert fig.get_suptitle() == "t" and fig.axes[0].get_title("left")
+        assert figure_svg(fig) == figure_svg(make())
+    top, bottom = fig.axes
+    assert "px" in top.get_xlabel() and "px" in bottom.get_xlabel() and bottom.get_ylabel()
+
+
+def test_differences_pair_each_switch_with_its_own_base(results):
+    table = answers.switch_differences(results, METHODS, CLASSES, draws=200)
+    assert table["group"].tolist() == ["flow, fine-tuned"] * 3 + ["ELRCN-SE"]
+    assert table["difference"].tolist() == pytest.approx([-0.75, 0, -0.5, 0])
+    part = answers.family(table, "ELRCN-SE")
+    assert len(part) == 1 and part.attrs["metric"] == "uar"
+
+
+def test_table_says_what_each_switch_did(results):
+    differences = answers.switch_differences(results, METHODS, CLASSES, draws=200)
+    table = answers.switches_table(differences, METHODS).set_index("switch")
+    assert table.loc["reshaped layout", "flow, fine-tuned"].startswith("lower: -0.750")
+    assert table.loc["reshaped layout", "ELRCN-SE"].startswith("not told apart")
+    assert table.loc["sigmoid outputs", "ELRCN-SE"] == ""
+    assert not table["code"].eq("").any() and not table["option"].eq("").any()
+    html = answers.switches_html(table.reset_index(), "x")
+    assert html.count("rowgroup") == len(table) and "Quirks(reshape_layout=True)" in html
+
+
+def test_answer_follows_the_numbers(results):
+    def said(results):
+        scores = ablation_table(results, METHODS, CLASSES, draws=200)
+        differences = answers.switch_differences(results, METHODS, CLASSES, draws=200)
+        return answers.answer(scores, differences, 0.5)
+
+    text = said(results)
+    assert "50% of the score, and 100% of what was above guessing is gone" in text
+    assert "told apart from no switch: *reshaped layout*" in text
+    text = said(results | {"flow-reshape_layout": rows(4), "flow-as_the_code_ran": rows(4)})
+    assert "None of the 2 switches alone is told apart" in text and "is gone" not in text
+
+
+def test_every_switch_is_documented():
+    for method in METHODS:
+        if base_of(method):
+            assert method.label and len(method.label) <= 40
+
+
+def test_user_reports_stand_beside_the_paper(tmp_path):
+    reports = load_user_reports()
+    table = reports_table(reports).set_index("who")
+    assert table.loc["ELRCN-TE", "WAR"] == 0.5244
+    (war,) = reports[(reports["report"] == "issue 28") & (reports["metric"] == "WAR")]["value"]
+    assert war == 89 / 246
+    assert table.loc["largest class, always", "WAR"] == pytest.approx(99 / 246)
+    text = reports_summary(table.reset_index(), 5)
+    assert "53% of ELRCN-TE's" in text and text.count("below that of always") == 2
+    with pytest.raises(ElrcnError, match="missing"):
+        load_user_reports(tmp_path / "none.csv")
+    reports.assign(value=1.5).to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(ElrcnError, match="outside"):
+        load_user_reports(tmp_path / "bad.csv")
