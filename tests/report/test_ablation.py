@@ -11,7 +11,13 @@ import pytest
 
 from elrcn.errors import ElrcnError
 from elrcn.experiments.methods import Method
-from elrcn.report.ablation import ablation_alt, ablation_figure, ablation_html, ablation_table
+from elrcn.report.ablation import (
+    ablation_alt,
+    ablation_figure,
+    ablation_html,
+    ablation_table,
+)
+from elrcn.report.ablation_text import chance_summary, labelled_pairs
 
 CLASSES = ("a", "b")
 
@@ -91,3 +97,16 @@ def test_figure_shows_headings_scores_and_recovered_bars(table):
     assert abs(dots.get_ydata()[1] - place) < 0.3 and abs(diamonds.get_ydata()[1] - place) < 0.3
     text = ablation_alt(table)
     assert "First network 0.83" in text and "authors' script: First network 0.31" in text
+
+
+def test_words_and_pairs(table):
+    # Resampling two subjects, the second network is always right and nothing else is surely so.
+    text = chance_summary(table, 0.5)
+    assert text.startswith("Of 3 rows, 1 has an interval") and ": Second network" in text
+    assert "highest UAR is 1.000 (Second network" in text
+    assert "Below" in chance_summary(table, 1.1)
+    pairs = labelled_pairs(RESULTS, METHODS, [("first", "most")])
+    assert [pairs[0][0], pairs[0][2]] == ["First network", "Most <frequent>"]
+    assert pairs[0][1] is RESULTS["first"]
+    with pytest.raises(ElrcnError, match="never"):
+        labelled_pairs(RESULTS, METHODS, [("first", "never")])
