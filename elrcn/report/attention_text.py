@@ -1,0 +1,99 @@
+"""What came out of Figure 9's measurement, in sentences that follow the intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from elrcn.experiments.attention import PROTOCOLS, subject_means
+
+_AGAINST = {
+    "other": "the same network's maps of the subject's other clips",
+    "untrained": "the network before training",
+    "random": "random maps",
+}
+
+
+def verdict(low: float, high: float) -> str:
+    """Say on which side of zero a difference's whole interval lies, if on one."""
+    return "more than" if low > 0 else "less than" if high < 0 else "not told apart from"
+
+
+def summary(short: pd.DataFrame) -> str:
+    """Markdown: what the trained networks' maps scored, and against what they scored more.
+
+    Parameters
+    ----------
+    short : DataFrame
+        From `summarise`. "More" and "less" are said only where the whole 95% interval is.
+    """
+    if short.empty:
+        return (
+            "The scores need masks of action units, which exist in the embedded corpus only: on "
+            "these data the maps can be looked at, not measured."
+        )
+    lines = []
+    for protocol, part in short.groupby("protocol", sort=False):
+        rows = part.set_index("maps")
+        own = rows.loc["trained"]
+        for name, text in (
+            ("energy", "share of the maps' energy inside the masks"),
+            ("hit", "share of clips whose highest point lies inside the masks"),
+        ):
+            against = []
+            for kind, words in _AGAINST.items():
+                if f"trained - {kind}" in rows.index:
+                    gap = rows.loc[f"trained - {kind}"]
+                    low, high = gap[f"{name}_low"], gap[f"{name}_high"]
+                    against.append(
+                        f"{verdict(low, high)} {words} "
+                        f"({gap[name]:+.3f}, {low:+.3f} to {high:+.3f})"
+                    )
+            lines.append(
+                f"- **{protocol}**, {text}: {own[name]:.3f}, where the masks cover "
+                f"{own['mask_share']:.3f} of the picture; {'; '.join(against)}."
+            )
+    return "\n".join(lines)
+
+
+def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str:
+    """Markdown: whether networks of one database look better than those of both (Figure 9(e)).
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `elrcn.experiments.attention.measure`; clips tested under both protocols count.
+    draws, seed : int
+        Resamples of the subjects behind the 95% interval.
+    """
+    own = table[table["maps"] == "trained"]
+    wide = own.pivot(index="clip_id", columns="protocol", values=["energy", "hit"]).dropna()
+    first, second = PROTOCOLS
+    gaps = np.column_stack([wide[m][first] - wide[m][second] for m in ("energy", "hit")])
+    if not len(gaps):
+        return "No clip was scored under both protocols."
+    subjects = own.drop_duplicates("clip_id").set_index("clip_id").loc[wide.index, "subject"]
+    low, high = np.quantile(subject_means(gaps, subjects, draws, seed), (0.025, 0.975), axis=0)
+    cells = [
+        f"{word} is {verdict(low[k], high[k])} that under {second} "
+        f"({gaps[:, k].mean():+.3f}, {low[k]:+.3f} to {high[k]:+.3f})"
+        for k, word in enumerate(("energy inside the masks", "hit rate"))
+    ]
+    return (
+        f"Over the {len(gaps)} clips of {subjects.nunique()} subjects that both protocols test, "
+        f"under {first} the {cells[0]}, and the {cells[1]}."
+    )
+
+
+def answer_summary(answers: pd.DataFrame) -> str:
+    """Markdown: energy inside the masks where the network was right, and where it was wrong."""
+    lines = []
+    own = answers[answers["maps"] == "trained"]
+    for protocol, part in own.groupby("protocol", sort=False):
+        cells = [
+            f"{r['energy']:.3f} ({r['energy_low']:.3f} to {r['energy_high']:.3f}) over "
+            f"{r['clips']} clips answered {r['answer']}"
+            for _, r in part.iterrows()
+        ]
+        lines.append(f"- **{protocol}**: energy inside {', and '.join(cells)}.")
+    return "\n".join(lines)
