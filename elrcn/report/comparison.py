@@ -15,6 +15,8 @@ from elrcn.report.html import SCORES
 from elrcn.report.style import WIDTH, figure_style, series
 
 COLUMNS = ("first", "second", "difference", "low", "high", "p_value", "p_holm", "mcnemar_p")
+#: Level of the tests.
+ALPHA = 0.05
 #: What came out, as colour and marker: told apart or not, and which way.
 _LOOK = {"higher": 0, "lower": 1, "not told apart": 6}
 
@@ -76,8 +78,8 @@ def comparison_summary(table: pd.DataFrame) -> str:
     """Say in Markdown what each comparison came to, one sentence a row of `table`.
 
     A method is called higher or lower if the whole interval of the difference lies on one side of
-    0, else the two are not told apart; the corrected p-value stands beside it, since several
-    comparisons were made.
+    0, else the two are not told apart. Where Holm's correction leaves a p-value above 0.05 all the
+    same, the sentence says so.
     """
     metric = SCORES.get(table.attrs.get("metric", "uar"), "score")
     lines = []
@@ -88,11 +90,15 @@ def comparison_summary(table: pd.DataFrame) -> str:
             "lower": "has a lower {m} than **{b}**",
             "not told apart": "is not told apart from **{b}** in {m}",
         }[word].format(m=metric, b=row["second"])
-        lines.append(
-            f"- **{row['first']}** {claim}: difference {row['difference']:+.3f} (95% interval "
-            f"{row['low']:+.3f} to {row['high']:+.3f}); permutation over subjects "
-            f"{p_text(row['p_value'])}, after Holm's correction {p_text(row['p_holm'])}."
+        text = (
+            f"- **{row['first']}** {claim}: {row['difference']:+.3f} (95% interval "
+            f"{row['low']:+.3f} to {row['high']:+.3f})"
         )
+        if word != "not told apart":
+            text += f"; {p_text(row['p_holm'])} after Holm's correction"
+            if row["p_holm"] > ALPHA and len(table) > 1:
+                text += f", so among {len(table)} comparisons it may be luck"
+        lines.append(f"{text}.")
     return "\n".join(lines)
 
 
@@ -129,7 +135,7 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
         ax.set_ylim(-0.7, len(table) - 0.3)
         reach = float(np.nanmax(np.abs(table[["low", "high", "difference"]].to_numpy()))) or 0.1
         ax.set_xlim(-1.1 * reach, 1.1 * reach)
-        ax.set_xlabel(f"Difference in {metric} (first − second), 95% interval")
+        ax.set_xlabel(f"{metric}, first − second, 95% interval")
         ax.set_ylabel("Methods compared")
         ax.set_title(title)
         fig.legend(loc="outside lower center", ncols=3)

@@ -45,7 +45,7 @@ def seed_figure(table: pd.DataFrame, title: str, chance: float) -> Figure:
             y = places[-1] - 1.6
         ax.set_yticks(*zip(*ticks, strict=True))
         ax.set_xlim(0, 1)
-        ax.set_xlabel("UAR with 95% interval over subjects; thin line: mean of the seeds")
+        ax.set_xlabel("UAR with 95% interval over subjects")
         ax.set_ylabel("Seed of the training")
         ax.set_title(title)
         fig.legend(loc="outside lower center", ncols=3)

@@ -139,11 +139,10 @@ def unit_table(
 
 def unit_summary(table: pd.DataFrame) -> str:
     """Say in Markdown how the two kinds of intervals of `unit_table` compare."""
-    wider = table[table["ratio"] > 1]
+    wider = int((table["ratio"] > 1).sum())
     return (
-        f"Over subjects the interval is wider than over clips for {len(wider)} of {len(table)} "
-        f"methods; the widths stand as {table['ratio'].min():.2f} to {table['ratio'].max():.2f} "
-        "to 1."
+        f"The interval over subjects is wider than the one over clips for {wider} of {len(table)} "
+        f"methods; it is {table['ratio'].min():.2f} to {table['ratio'].max():.2f} times as wide."
     )
 
 

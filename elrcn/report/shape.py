@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from elrcn.evaluation.comparison import compare
 from elrcn.evaluation.statistics import holm
 from elrcn.experiments.registry import REGISTRY
+from elrcn.report.comparison import ALPHA, p_text
 from elrcn.report.style import WIDTH, figure_style, series
 
 SAME, OPPOSITE, APART_NOT, MISSING = (
@@ -54,8 +55,11 @@ class ShapeComparison:
     def labels(self) -> tuple[str, str]:
         """Names of both methods in tables, with their group if they are in one."""
         known = {m.name: m for m in REGISTRY[self.experiment].methods}
-        both = (known[self.first], known[self.second])
-        return tuple(f"{m.label}, {m.group}" if m.group else m.label for m in both)
+        shown = []
+        for m in (known[self.first], known[self.second]):
+            apart = m.group and m.group not in m.label
+            shown.append(f"{m.label}, {m.group}" if apart else m.label)
+        return tuple(shown)
 
 
 _FLOW = "Optical flow serves better than grey values"
@@ -95,6 +99,14 @@ SHAPE: tuple[ShapeComparison, ...] = (
         "Figure 6", "2 layers over 1, pixels", "figure6", "lstm_3000_1024", "lstm_3000", 1,
     ),
 )  # fmt: skip
+
+
+def shape_methods() -> dict[str, tuple[str, ...]]:
+    """Experiments that `SHAPE` asks for, with the methods it needs of each."""
+    wanted: dict[str, dict[str, None]] = {}
+    for c in SHAPE:
+        wanted.setdefault(c.experiment, {}).update({c.first: None, c.second: None})
+    return {experiment: tuple(names) for experiment, names in wanted.items()}
 
 
 def direction(low: float, high: float, sign: int) -> str:
@@ -164,6 +176,8 @@ def shape_summary(table: pd.DataFrame) -> str:
                 f"; difference {row['difference']:+.3f} (95% interval {row['low']:+.3f} to "
                 f"{row['high']:+.3f})"
             )
+            if row["verdict"] != APART_NOT and row["p_holm"] > ALPHA:
+                text += f", but {p_text(row['p_holm'])} after Holm's correction: it may be luck"
         lines.append(text + ".")
     return "\n\n".join([head, "\n".join(lines)])
 

@@ -55,6 +55,10 @@ def test_words_and_picture_follow_the_intervals(table):
     assert "**good** has a higher UAR than **poor**" in lines[0] and "+0.600" in lines[0]
     assert "**poor** has a lower UAR than **good**" in lines[1]
     assert "**good** is not told apart from **x**" in lines[2]
+    assert "p = 0.023 after" in lines[0] and "luck" not in lines[0]
+    assert "p = 0.060 after Holm's correction, so among 3 comparisons it may be luck" in (
+        comparison_summary(table.assign(p_holm=0.06))
+    )
     alt = comparison_alt(table)
     assert alt.count("not told apart") == 1 and "(lower)" in alt
     fig = comparison_figure(table, "Three pairs")
