@@ -12,6 +12,7 @@ from elrcn.databases.corpus import make_corpus
 from elrcn.databases.corpus.writer import VERSION
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
+from elrcn.locking import computed_once
 from elrcn.manifest import Finding, Manifest, concat
 from elrcn.models.device import resolve_device
 from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
@@ -60,7 +61,8 @@ class Session:
         self.seed = self.profile.seed + seed
         self.device = str(resolve_device(device))
         self.progress = progress
-        self.workers = workers
+        # What executes several notebooks at once says how many cores each may take.
+        self.workers = workers or int(os.environ.get("ELRCN_WORKERS") or 0)
         self.given = resolve_roots(casme2_root or None, samm_root or None)
 
     @property
@@ -85,7 +87,8 @@ class Session:
         """Database name to its folder."""
         if self.given:
             return self.given
-        made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
+        with computed_once(self.embedded_folder):
+            made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
         return {"CASME2": Path(made.casme2), "SAMM": Path(made.samm)}
 
     @property
@@ -135,40 +138,44 @@ class Session:
 
     def stacks(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
         """Network input, shape (clips, T-1, 5, size, size); cached on disk."""
-        return build_stacks(
-            manifest,
-            config or self.profile.preprocess,
-            self.workspace.cache / "stacks",
-            workers=self.preprocess_workers,
-            progress=self.progress,
-        )
+        with computed_once(self.workspace.cache / "stacks"):
+            return build_stacks(
+                manifest,
+                config or self.profile.preprocess,
+                self.workspace.cache / "stacks",
+                workers=self.preprocess_workers,
+                progress=self.progress,
+            )
 
     def augmented(
         self, manifest: Manifest, config: PreprocessConfig | None = None
     ) -> AugmentedArray:
         """Network input as `stacks` gives it, each clip with its augmented variants; cached."""
-        return build_augmented(
-            manifest,
-            config or self.profile.preprocess,
-            self.workspace.cache / "stacks",
-            workers=self.preprocess_workers,
-            progress=self.progress,
-        )
+        with computed_once(self.workspace.cache / "stacks"):
+            return build_augmented(
+                manifest,
+                config or self.profile.preprocess,
+                self.workspace.cache / "stacks",
+                workers=self.preprocess_workers,
+                progress=self.progress,
+            )
 
     def grey(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
         """Greyscale sequences after TIM, shape (clips, T, 1, flow_size, flow_size); cached."""
-        return build_frames(
-            manifest,
-            config or self.profile.preprocess,
-            self.workspace.cache / "grey",
-            workers=self.preprocess_workers,
-            progress=self.progress,
-        )
+        with computed_once(self.workspace.cache / "grey"):
+            return build_frames(
+                manifest,
+                config or self.profile.preprocess,
+                self.workspace.cache / "grey",
+                workers=self.preprocess_workers,
+                progress=self.progress,
+            )
 
     def pretrained(self) -> Path:
         """Face-identity weights that ELRCN-TE starts from; trained once, cached."""
         from elrcn.models.pretrain import face_identity_weights
 
-        return face_identity_weights(
-            self.profile, self.workspace.cache / "pretrained", progress=self.progress
-        )
+        with computed_once(self.workspace.cache / "pretrained"):
+            return face_identity_weights(
+                self.profile, self.workspace.cache / "pretrained", progress=self.progress
+            )

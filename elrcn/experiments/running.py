@@ -19,6 +19,7 @@ from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import Method
 from elrcn.experiments.registry import get_experiment
 from elrcn.experiments.weights import Options, known_weights
+from elrcn.locking import computed_once
 from elrcn.manifest import Manifest
 from elrcn.provenance import code_hash, library_versions
 from elrcn.session import Session
@@ -177,18 +178,20 @@ def run_method(
     card = _run_card(p, method, estimator, session)
     config = method.preprocess(session.profile.preprocess)
     inputs = {"stack": session.stacks, "grey": session.grey, "augmented": session.augmented}
-    return run_protocol(
-        estimator,
-        inputs[method.input](p.manifest, config),
-        p.manifest,
-        p.labels,
-        p.folds,
-        RunStore(_run_folder(p, method, card, session), card),
-        workers=session.fold_workers,
-        progress=session.progress,
-        threads=session.profile.threads_per_fold,
-        classes=p.classes,
-    )
+    folder = _run_folder(p, method, card, session)
+    with computed_once(folder):
+        return run_protocol(
+            estimator,
+            inputs[method.input](p.manifest, config),
+            p.manifest,
+            p.labels,
+            p.folds,
+            RunStore(folder, card),
+            workers=session.fold_workers,
+            progress=session.progress,
+            threads=session.profile.threads_per_fold,
+            classes=p.classes,
+        )
 
 
 def run(
