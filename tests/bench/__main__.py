@@ -15,7 +15,6 @@ STAGES = {
     "strain": "optical strain of a flow: ours, numpy in two ways, OpenCV filters",
     "tim": "TIM to ten frames: closed form against the SVD program",
     "lbp_top": "LBP-TOP of ten frames: ours against scikit-image's loops",
-    "pipeline": "246 clips of frames to stacks: ours against the naive chain, and its memory",
 }
 """A stage's module in this folder has ``measure(quick) -> list of Row`` and the same name."""
 

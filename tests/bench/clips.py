@@ -13,13 +13,15 @@ PAIRS = ("face_smile", "photo_rotation", "photo_still_noise", "texture_bump")
 
 
 @lru_cache
-def reference_pairs(side: int = 224) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Give the middle `side` x `side` pixels of the four reference pairs, float32 grey levels."""
+def reference_pairs(side: int | None = 224) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Give the four reference pairs as float32, or the middle `side` x `side` pixels of each."""
     pairs = []
     for name in PAIRS:
         images = [cv2.imread(str(REFERENCE / f"{name}_{k}.png"), 0) for k in (0, 1)]
-        y, x = ((n - side) // 2 for n in images[0].shape)
-        pairs.append(tuple(np.float32(image[y : y + side, x : x + side]) for image in images))
+        if side is not None:
+            y, x = ((n - side) // 2 for n in images[0].shape)
+            images = [image[y : y + side, x : x + side] for image in images]
+        pairs.append(tuple(np.ascontiguousarray(image, np.float32) for image in images))
     return tuple(pairs)
 
 
@@ -41,7 +43,7 @@ def moving_face(n: int, height: int, width: int, amplitude: float = 2.0) -> np.n
     rng = np.random.default_rng(2018)
     frames = np.empty((n, height, width), np.uint8)
     for t in range(n):
-        part = amplitude * np.sin(np.pi * t / max(n - 1, 1))
+        part = np.float32(amplitude * np.sin(np.pi * t / max(n - 1, 1)))
         map_x, map_y = x - part * motion[..., 0], y - part * motion[..., 1]
         image = cv2.remap(face, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,84 @@
+"""TV-L1 optical flow of the four reference pairs, by everyone who computes one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from skimage.registration import optical_flow_tvl1
+
+from elrcn.preprocess.flow import tvl1_flow
+from elrcn.preprocess.flow_torch import flow_batch
+
+from .clips import PAIRS, REFERENCE, reference_pairs
+from .harness import Row, compare, interleave, use_threads
+
+OURS, TORCH = "elrcn (IPOL's algorithm)", "elrcn, torch on the CPU, 12 at once"
+YARDSTICK = "OpenCV DualTVL1, default"
+TOLERANCE = 1e-3  # px, mean over a pair, from the flow of IPOL's own program
+ROUNDS = 5
+
+
+def _loop(flow, pairs):
+    return lambda: [flow(first, second) for first, second in pairs]
+
+
+def _side_by_side(pairs, threads):
+    """Our flow of several pairs at a time: a pair's memory fits a core's cache."""
+
+    def run():
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda pair: tvl1_flow(*pair), pairs))
+
+    return run
+
+
+def _apart(flows):
+    """Greatest mean distance of the whole pairs' flows from the reference's, in pixels."""
+    reference = np.load(REFERENCE / "tvl1_reference.npz")
+    distances = [
+        np.linalg.norm(flow - reference[name], axis=-1).mean()
+        for name, flow in zip(PAIRS, flows, strict=True)
+    ]
+    return float(max(distances))
+
+
+def measure(quick: bool) -> list[Row]:
+    """Rows of this stage: 1 and 2 threads."""
+    side = 64 if quick else 224
+    pairs = reference_pairs(side)
+    batch = [np.stack(frames) for frames in zip(*pairs * 3, strict=True)]
+    whole = [] if quick else reference_pairs(None)
+    agreement = {}
+    if whole:
+        agreement[OURS] = (_apart([tvl1_flow(*pair) for pair in whole]), TOLERANCE)
+        torch_flows = [flow_batch(a[None], b[None], device="cpu")[0] for a, b in whole]
+        agreement[TORCH] = (_apart(torch_flows), 1e-2)
+    rows = []
+    for threads in (1, 2):
+        runs = {
+            YARDSTICK: _loop(lambda a, b: tvl1_flow(a, b, "opencv"), pairs),
+            "OpenCV, the authors' settings": _loop(
+                lambda a, b: tvl1_flow(a, b, "opencv-authors"), pairs
+            ),
+            "scikit-image": _loop(lambda a, b: optical_flow_tvl1(a / 255, b / 255), pairs),
+            TORCH: lambda: flow_batch(*batch, device="cpu"),
+            OURS: _side_by_side(pairs, threads),
+        }
+        units = {name: len(batch[0]) if name == TORCH else len(pairs) for name in runs}
+        with use_threads(threads):
+            seconds = interleave(runs, 1 if quick else ROUNDS, units, {OURS: 3})
+        rows += compare(
+            "tvl1",
+            f"pair of {side} x {side}",
+            seconds,
+            YARDSTICK,
+            threads,
+            goals={OURS: 30},
+            agreement=agreement,
+            notes={
+                OURS: "apart: greatest mean over a pair in px, from the flow of IPOL's program; "
+                "pairs side by side, the others' threads within a pair",
+            },
+        )
+    return rows
