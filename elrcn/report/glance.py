@@ -29,12 +29,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Status:
-    """How far an item of the paper is repeated here: its label, meaning, sign and colour."""
+    """How far an item is repeated here: label, meaning, sign, colour and that of text on it."""
 
     label: str
     meaning: str
     sign: str
     colour: str
+    ink: str = "black"
 
 
 STATUSES = {
@@ -43,6 +44,7 @@ STATUSES = {
         "A definition, not a measurement: the library has it, tests hold it to known cases.",
         "■",
         OKABE_ITO["blue"],
+        "white",
     ),
     "synthetic": Status(
         "Run on synthetic data",
@@ -139,7 +141,7 @@ def find_home(home: str):
 def item_title(item_id: str) -> str:
     """Name of an item for people: "Table II" of ``table-2``; "" where the statement is the name."""
     kind, _, number = item_id.partition("-")
-    if not number.isdigit():
+    if kind not in ("table", "figure", "equation"):
         return ""
     roman = {"1": "I", "2": "II", "3": "III"}
     return f"{kind.capitalize()} {roman.get(number, number) if kind == 'table' else number}"
@@ -192,10 +194,32 @@ def status_counts(items: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def counts_summary(counts: pd.DataFrame) -> str:
+    """Say in Markdown how many items there are, and how many of each status.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        From `status_counts`.
+    """
+    total = counts.to_numpy().sum()
+    parts = [f"{number} *{label}*" for label, number in counts.sum().items() if number]
+    return f"Of **{total}** items: {', '.join(parts)}."
+
+
+def counts_alt(counts: pd.DataFrame) -> str:
+    """Alternative text of `status_figure`: the numbers of every bar."""
+    bars = [
+        f"{kind} " + ", ".join(f"{n} {label.lower()}" for label, n in row.items() if n)
+        for kind, row in counts.iterrows()
+    ]
+    return "Bars of items by status. " + "; ".join(bars) + "."
+
+
 def status_figure(counts: pd.DataFrame, title: str) -> Figure:
     """Draw `status_counts` as one bar a kind, a part a status, with the number in each part."""
     y = np.arange(len(counts))[::-1]
-    left = np.zeros(len(counts))
+    left, middle = np.zeros(len(counts)), {"ha": "center", "va": "center"}
     with figure_style():
         fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(counts) + 2.1))
         for status in STATUSES.values():
@@ -205,7 +229,7 @@ def status_figure(counts: pd.DataFrame, title: str) -> Figure:
             ax.barh(y, value, left=left, color=status.colour, edgecolor="white", label=status.label)
             for place, width, start in zip(y, value, left, strict=True):
                 if width:
-                    ax.text(start + width / 2, place, str(width), ha="center", va="center")
+                    ax.text(start + width / 2, place, str(width), color=status.ink, **middle)
             left += value
         ax.set_yticks(y, counts.index)
         ax.set_xlabel("Number of items")

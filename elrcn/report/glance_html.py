@@ -78,20 +78,18 @@ def glance_html(table: pd.DataFrame, uid: str, folder: Path | None = None) -> st
     folder : Path, optional
         See `reference_link`.
     """
-    heads = ("Item", "Status here, and why", "Page, command, place in the library")
+    heads = ("Item and its page", "Status here, and why", "Command, place in the library")
     lines = [f'<table id="{uid}" style="font-size:.85rem">', "<thead><tr>"]
     lines += [f'<th style="{_CELL}">{head}</th>' for head in heads]
     lines.append("</tr></thead><tbody>")
     for _, row in table.iterrows():
         status = STATUSES[row["status"]]
         title = f"<b>{escape(row['title'])}.</b> " if row["title"] else ""
-        places = [
-            _page_links(row["page"]),
-            f"<code>{escape(row['command'])}</code>",
-            _home(row["home"], folder),
-        ]
+        places = [f"<code>{escape(row['command'])}</code>", _home(row["home"], folder)]
+        # The links stand in the first column, which a phone shows without scrolling.
+        source = f"{escape(row['where'])} → {_page_links(row['page'])}"
         cells = (
-            ("15em", f"{title}{escape(row['statement'])}<br><small>{escape(row['where'])}</small>"),
+            ("15em", f"{title}{escape(row['statement'])}<br><small>{source}</small>"),
             ("14em", f"<b>{status.sign} {status.label}.</b> {escape(row['reason'])}"),
             ("12em", "<br>".join(p for p in places if p)),
         )

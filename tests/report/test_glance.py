@@ -122,6 +122,8 @@ def test_counts_and_figure():
     counts = glance.status_counts(ITEMS)
     assert counts.to_numpy().sum() == len(ITEMS)
     assert counts.loc["Equations", "Implemented"] == 5
+    assert "Equations 5 implemented;" in glance.counts_alt(counts)
+    assert glance.counts_summary(counts).startswith(f"Of **{len(ITEMS)}** items: ")
     fig = glance.status_figure(counts, "Items by status")
     shown = [int(t.get_text()) for t in fig.axes[0].texts]
     assert sum(shown) == len(ITEMS)
