@@ -100,9 +100,11 @@ def others_rows(
     whose training clips include this subject's (each of them held out someone else), so its labels
     act on the choice through those models' weights. A strict nesting would train a model for
     every pair of subjects instead. The remaining path carries one number (the epochs) that all
-    subjects nearly share, and not what was right about this subject's clips. There is also a small
-    effect the other way: a subject that does well at some k is missing from k's score when its own
-    choice is made, so this choice is, if anything, slightly too pessimistic.
+    subjects nearly share, and not what was right about this subject's clips. There is an effect
+    the other way too: a subject that does well at some k is missing from k's score when its own
+    choice is made, so this choice is too pessimistic where several numbers of epochs are about
+    equally good or a class comes from one or two subjects. Compare with the last epoch as well,
+    which chooses nothing.
     """
     score = get_metric(metric)
     keys, subjects, confusions = _confusions(rows_by_epochs, classes)

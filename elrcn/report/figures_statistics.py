@@ -144,7 +144,7 @@ def leak_figure(
     curves : DataFrame
         From `epoch_table`.
     tables : mapping of str to DataFrame
-        Variant to its `elrcn.report.reliability.leak_table`.
+        Variant to its `elrcn.report.leak.leak_table`.
     title : str
         Task and protocol.
     chance : float

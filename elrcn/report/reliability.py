@@ -1,4 +1,4 @@
-"""How reliable the scores are, as tables and in words: seeds, intervals, choosing on the test."""
+"""How reliable the scores are, as tables and in words: seeds, intervals, power."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from elrcn.evaluation.comparison import compare
-from elrcn.evaluation.leak import best_choice, best_of_gain, oracle_rows, others_rows
+from elrcn.evaluation.leak import best_of_gain
 from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.statistics import bootstrap_interval, bootstrap_scores
-
-#: Rules of `leak_table` in its order: name, and whether they look at the test subject's answers.
-RULES = {
-    "table": ("as in Table I: stopped by the training loss", False),
-    "last": ("last epoch", False),
-    "others": ("best on the other subjects", False),
-    "best": ("best on all test clips, one for all", True),
-    "oracle": ("best on each test subject", True),
-}
 
 
 def seed_table(
@@ -177,73 +167,3 @@ def power_summary(table: pd.DataFrame, subjects: int) -> str:
         "methods that differ by less than that in truth will usually not be told apart here, and "
         f"halving the reach would take about {4 * subjects} subjects."
     )
-
-
-def leak_table(
-    by_epochs: Mapping[int, pd.DataFrame],
-    table_rows: pd.DataFrame,
-    classes: Sequence[str],
-    draws: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """UAR under every rule for when to stop, and its gain over the honest choice.
-
-    Parameters
-    ----------
-    by_epochs : mapping of int to DataFrame
-        Epochs trained to prediction rows of the same clips.
-    table_rows : DataFrame
-        Rows of the same method as Table I trains it.
-    classes : sequence of str
-        All classes of the task.
-    draws, seed : int
-        Resamples of the subjects behind each interval.
-
-    Returns
-    -------
-    DataFrame
-        Index `rule` (keys of `RULES`); columns `choice` (in words), `looks` (whether the test
-        subject's answers decide), `epochs` (smallest to largest chosen, as text), `uar`, `uar_low`,
-        `uar_high`, and `gain`, `gain_low`, `gain_high`: over the rule "others", paired.
-    """
-    best = best_choice(by_epochs, "uar", classes)
-    rows = {
-        "table": table_rows,
-        "last": by_epochs[max(by_epochs)].assign(chosen=max(by_epochs)),
-        "others": others_rows(by_epochs, "uar", classes),
-        "best": by_epochs[best].assign(chosen=best),
-        "oracle": oracle_rows(by_epochs, classes),
-    }
-    found = {}
-    for rule, (choice, looks) in RULES.items():
-        part = rows[rule]
-        low, high = bootstrap_interval(part, "uar", draws, seed, classes=classes)
-        gain = compare(part, rows["others"], "uar", draws, seed, classes=classes)
-        chosen = sorted(set(part["chosen"])) if "chosen" in part else []
-        found[rule] = {
-            "choice": choice,
-            "looks": looks,
-            "epochs": " to ".join(map(str, dict.fromkeys((chosen or [""])[i] for i in (0, -1)))),
-            "uar": pooled(part, classes)["uar"],
-            "uar_low": low,
-            "uar_high": high,
-            "gain": gain.difference,
-            "gain_low": gain.low,
-            "gain_high": gain.high,
-        }
-    return pd.DataFrame.from_dict(found, orient="index").rename_axis("rule")
-
-
-def leak_summary(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Say in Markdown what looking at the test subject added to each variant's UAR."""
-    lines = []
-    for variant, table in tables.items():
-        oracle, others = table.loc["oracle"], table.loc["others"]
-        lines.append(
-            f"- **{variant}**: UAR {others['uar']:.3f} when the epoch is chosen on the other "
-            f"subjects, {oracle['uar']:.3f} when it is chosen on each test subject: "
-            f"{oracle['gain']:+.3f} (95% interval {oracle['gain_low']:+.3f} to "
-            f"{oracle['gain_high']:+.3f}). One epoch for all, chosen on the test clips, gives "
-            f"{table.loc['best', 'uar']:.3f}."
-        )
-    return "\n".join(lines)

@@ -13,6 +13,7 @@ import pytest
 
 from elrcn.evaluation.metrics import pooled
 from elrcn.report import figures_statistics as figures
+from elrcn.report import leak
 from elrcn.report import reliability as report
 from elrcn.report.figures import figure_svg
 
@@ -93,15 +94,17 @@ def test_pairs_hold_a_network_each_and_none_twice():
 
 def test_leak_table_and_picture():
     by_epochs = {k: rows_of(k) for k in (1, 5, 20)}
-    table = report.leak_table(by_epochs, rows_of(3), CLASSES, draws=200)
-    assert list(table.index) == list(report.RULES)
+    table = leak.leak_table(by_epochs, rows_of(3), CLASSES, draws=200)
+    assert list(table.index) == list(leak.RULES)
     assert table.loc["oracle", "uar"] >= table.loc["best", "uar"] >= table.loc["last", "uar"]
     assert table.loc["others", "gain"] == 0 and table.loc["oracle", "gain"] > 0
+    gap = table.loc["oracle", "uar"] - table.loc["last", "uar"]
+    assert table.loc["oracle", "over_last"] == pytest.approx(gap)
     assert table.loc["last", "epochs"] == "20" and table.loc["table", "epochs"] == ""
     curves = figures.epoch_table({"SE": by_epochs}, CLASSES)
     assert curves.index.tolist() == [1, 5, 20]
     assert curves.loc[20, "SE"] == table.loc["last", "uar"]
     fig = figures.leak_figure(curves, {"SE": table}, "Leak", 0.5)
     assert fig.axes[0].get_xlabel() and len(fig.legends[0].get_texts()) == 5
-    assert f"{table.loc['oracle', 'uar']:.3f}" in report.leak_summary({"SE": table})
+    assert f"{table.loc['oracle', 'uar']:.3f}" in leak.leak_summary({"SE": table})
     assert "SE: UAR" in figures.leak_alt(curves, {"SE": table})
