@@ -171,7 +171,7 @@ def ablation_figure(
             labels.append(_title(group))
         for method in part["method"]:
             measured_rows.append(len(labels))
-            labels.append(fill(str(method), _LABEL_WIDTH))
+            labels.append(fill(str(method), _LABEL_WIDTH, break_on_hyphens=False))
     # A label of two lines gets a row that is half as high again.
     heights = np.array([1 + 0.5 * label.count("\n") for label in labels])
     places = np.cumsum(heights) - heights / 2
