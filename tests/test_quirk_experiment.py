@@ -61,6 +61,7 @@ def test_all_together_is_every_switch(session):
         change = changed(METHODS[f"{base}-as_the_code_ran"], session)
         quirks = change.pop("quirks")
         assert quirks == Quirks(*[True] * 5, updates_before=quirks.updates_before)
+        assert quirks.updates_before > 0
         assert Quirks(*[True] * 5) == AS_THE_CODE_RAN
         assert change["gates"] == "hard" and change["temporal"].dense == 128
         assert change["temporal_train"].patience == session.profile.temporal_train.max_epochs

@@ -116,18 +116,16 @@ def _stopping(estimator, profile) -> dict:
 
 
 def _together(estimator, profile, raw: bool = True) -> dict:
+    from elrcn.models.inputs import AS_THE_CODE_RAN
+
     changes = {
         **_hard_gates(estimator, profile),
         **_dense(estimator, profile),
         **_stopping(estimator, profile),
-        **_quirks(
-            estimator,
-            profile,
-            reshape_layout=True,
-            uint8_flow=True,
-            sigmoid_head=True,
-            shared_optimizer=True,
+        "quirks": replace(
+            AS_THE_CODE_RAN,
             raw_scale=raw,
+            updates_before=updates_of_earlier_folds(estimator, profile),
         ),
     }
     return changes if raw else changes | {"scaling": "standard"}
@@ -138,7 +136,7 @@ RESHAPE = Switch(
     "reshaped layout",
     "Quirks(reshape_layout=True)",
     "A flow image is a picture of three channels (Section III-A).",
-    "Pictures stored height x width x 3 are reshaped, not transposed, to 3 x height x width: "
+    "Pictures stored height × width × 3 are reshaped, not transposed, to 3 × height × width: "
     "every plane mixes all channels of a third of the face.",
     "Reported to the authors in July 2018 (issue 7 of their repository); answered that a reshape "
     "should be fine.",
@@ -212,7 +210,7 @@ STOPPING = Switch(
 )
 TOGETHER = Switch(
     "as_the_code_ran",
-    "all together: as the code ran",
+    "all: as the code ran",
     "AS_THE_CODE_RAN with the three settings above",
     "",
     "All of the above; the input is raw.",
@@ -221,7 +219,7 @@ TOGETHER = Switch(
 )
 TOGETHER_SCALED = Switch(
     "as_the_code_ran_scaled",
-    "as the code ran, input standardised",
+    "all, standardised input",
     'the same with raw_scale=False, scaling="standard"',
     "",
     "Not what the code does: all of the above but the scale.",

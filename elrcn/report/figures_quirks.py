@@ -16,6 +16,7 @@ from elrcn.preprocess.channels import in_time
 from elrcn.preprocess.flow import flow_image, flow_sequence
 from elrcn.preprocess.frames import read_clip
 from elrcn.report.flow_key import bare
+from elrcn.report.frames import apex_index
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 
 #: A step of the authors' 8-bit flow, in pixels per frame.
@@ -51,9 +52,18 @@ def clip_flow(
     return frames[:-1], flow_sequence(frames, config.flow)
 
 
-def strongest(flows: np.ndarray) -> int:
-    """Return the step of a clip with the greatest mean speed: that towards the apex, or after."""
-    return int(np.linalg.norm(flows, axis=-1).mean(axis=(1, 2)).argmax())
+def rising_step(row: pd.Series, steps: int) -> int:
+    """Return the step of a clip halfway from onset to apex, where the expression moves fastest.
+
+    Parameters
+    ----------
+    row : Series
+        Of a manifest's table.
+    steps : int
+        Steps of the clip after interpolation.
+    """
+    apex = apex_index(row) / max(len(row["frames"]) - 1, 1)
+    return min(int(apex / 2 * steps), steps - 1)
 
 
 def stored_image(flow: np.ndarray) -> np.ndarray:
@@ -77,24 +87,20 @@ def layout_figure(image: np.ndarray, names: Sequence[str], title: str) -> Figure
     -------
     Figure
         Left the transposed, right the reshaped picture: in colour (the three planes as red, green
-        and blue), then plane by plane. Contrast is stretched alike on both sides.
+        and blue), then plane by plane. All eight share one stretch of contrast.
     """
     reshaped = reshaped_layout(image[None])[0]
-    low, high = np.percentile(image, [0.5, 99.5], axis=(0, 1))
-    wide = max(float((high - low).max()), 2.0)
-    # Equal stretch for all channels about the middle of each: a still face keeps one colour.
-    middle = (low + high) / 2
+    low, high = np.percentile(image, [0.5, 99.5])
+    high = max(high, low + 1)
     with figure_style():
         fig, axes = plt.subplots(4, 2, figsize=(WIDTH, 9.6))
         columns = (("transposed", image), ("reshaped", reshaped))
         for column, (name, picture) in enumerate(columns):
-            centre = middle if column == 0 else middle.mean()
-            colour = np.clip((picture - centre) / wide + 0.5, 0, 1)
-            axes[0, column].imshow(colour)
+            axes[0, column].imshow(np.clip((picture - low) / (high - low), 0, 1))
             axes[0, column].set_title(f"{name}: as colours", fontsize=10)
             for plane in range(3):
                 ax = axes[plane + 1, column]
-                ax.imshow(picture[..., plane], cmap="gray", **_limits(picture[..., plane]))
+                ax.imshow(picture[..., plane], cmap="gray", vmin=low, vmax=high)
                 meaning = names[plane] if column == 0 else f"{_THIRDS[plane]} third, mixed"
                 ax.set_title(f"plane {plane}: {meaning}", fontsize=10)
         for ax in axes.flat:
@@ -104,11 +110,6 @@ def layout_figure(image: np.ndarray, names: Sequence[str], title: str) -> Figure
 
 
 _THIRDS = ("top", "middle", "bottom")
-
-
-def _limits(plane: np.ndarray) -> dict:
-    low, high = np.percentile(plane, [0.5, 99.5])
-    return {"vmin": low, "vmax": max(high, low + 1)}
 
 
 def flow_counts(flows: Iterable[np.ndarray]) -> pd.DataFrame:
@@ -223,3 +224,17 @@ def quantisation_figure(counts: dict[str, pd.DataFrame], title: str) -> Figure:
         bottom.legend(loc="lower right")
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
+
+
+def quantisation_summary(counts: dict[str, pd.DataFrame]) -> str:
+    """Say in Markdown what `quantisation_facts` found, one sentence a set of flows."""
+    lines = []
+    for name, table in counts.items():
+        facts = quantisation_facts(table)
+        lines.append(
+            f"- **{name[:1].upper()}{name[1:]}**: {facts['still']:.0%} of the pixels are slower "
+            f"than one step; {facts['zero']:.0%} of the values of $p$ and $q$ become one of the "
+            f"two levels next to 0, and {facts['levels']} of 256 levels hold 99% of them. Their "
+            f"root mean square is {facts['spread']:.2g} steps; {facts['clipped']:.2%} are clipped."
+        )
+    return "\n".join(lines)

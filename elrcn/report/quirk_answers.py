@@ -109,6 +109,7 @@ def switches_html(table: pd.DataFrame, uid: str) -> str:
 
 
 _PAD = ' style="padding:.25em .45em; text-align:left; vertical-align:top"'
+_NOTHING_LEFT = "nothing of what was above guessing is left"
 _HEADS = {"paper": "Paper", "code": "Code", "known": "Known"}
 
 
@@ -178,12 +179,10 @@ def _together(row: pd.Series, score: pd.Series, plain: pd.Series, chance: float)
         f"With all switches, as the code ran, it is {score['uar']:.3f} ({_said(row)}), "
         f"{_place(score, chance)} guessing"
     )
-    if plain["uar"] > chance and score["uar"] < plain["uar"]:
+    if chance < plain["uar"] and score["uar"] < plain["uar"]:
         lost = (plain["uar"] - score["uar"]) / (plain["uar"] - chance)
-        text += (
-            f"; that is {score['uar'] / plain['uar']:.0%} of the score, and {lost:.0%} of what was "
-            "above guessing is gone"
-        )
+        gone = f"{lost:.0%} of what was above guessing is gone" if lost < 1 else _NOTHING_LEFT
+        text += f"; that is {score['uar'] / plain['uar']:.0%} of the score, and {gone}"
     return f"{text}."
 
 
