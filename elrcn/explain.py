@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 
+from elrcn.config import VGGConfig
 from elrcn.errors import ElrcnError
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import check_clips
@@ -151,6 +152,6 @@ def random_maps(count: int, grid: int, size: int, seed: int = 0) -> np.ndarray:
     return maps[:, 0].numpy()
 
 
-def cam_grid(network: SpatialNetwork) -> int:
-    """Side of the maps that Grad-CAM weights, before they are enlarged."""
-    return network.spec.vgg.size // 2 ** (len(network.spec.vgg.convs) - 1)
+def cam_grid(vgg: VGGConfig) -> int:
+    """Side of the maps that Grad-CAM weights in a network of `vgg`, before they are enlarged."""
+    return vgg.size // 2 ** (len(vgg.convs) - 1)

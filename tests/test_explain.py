@@ -67,7 +67,7 @@ def test_a_trained_network_looks_where_the_motion_is():
     X_test, y_test, _ = corners(10, 1)
     maps = clip_map(grad_cam(network, X_test, y_test))
     energy = [energy_inside(m, masks[t]) for m, t in zip(maps, y_test, strict=True)]
-    chance = random_maps(200, cam_grid(network), SIZE)
+    chance = random_maps(200, cam_grid(SPEC.vgg), SIZE)
     blind = np.mean([energy_inside(m, masks[0]) for m in chance])
     assert blind == pytest.approx(masks[0].mean(), abs=0.05)
     assert np.mean(energy) > 1.5 * blind

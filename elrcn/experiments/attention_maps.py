@@ -159,7 +159,7 @@ def _run_fold(model, X, table, labels, masks, fold: Fold, store: RunStore, seed,
             for kind, one in (("trained", network), ("untrained", start))
         }
     ids = table["clip_id"].to_numpy()[fold.test]
-    grid, size = cam_grid(network), network.spec.vgg.size
+    grid, size = cam_grid(network.spec.vgg), network.spec.vgg.size
     values = []
     for i, clip in enumerate(ids):
         mask = masks[fold.test[i]]

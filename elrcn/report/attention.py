@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -25,6 +26,9 @@ KINDS = {
     "untrained": "untrained network",
     "random": "random maps",
 }
+
+#: Pixels across one panel; it is drawn 150 wide, on sharp screens twice that.
+_PANEL = 210
 
 
 @dataclass(frozen=True)
@@ -110,19 +114,30 @@ def overlays(session: Session, table: pd.DataFrame, clips: list[str]) -> list[Ov
         apex = apex_index(part.table.iloc[i])
         frame = read_grey(part.frame_paths(i)[apex]).astype(np.float32)
         crop = crops[i][apex if len(crops[i]) > 1 else 0] if crops[i] else None
-        mask = None if root is None else frame_mask(load_truth(root, clip), crops[i]) >= 0.5
+        mask = None
+        if root is not None:
+            mask = _for_page(frame_mask(load_truth(root, clip), crops[i])) >= 0.5
         answers = {p: tuple(rows.loc[(p, clip), ["true", "predicted"]]) for p in maps}
         found.append(
             Overlay(
                 clip,
                 " + ".join(map(str, units[clip])),
-                crop.apply(frame) if crop else frame,
+                _for_page(crop.apply(frame) if crop else frame),
                 mask,
                 {p: maps[p][clip] for p in maps},
                 answers,
             )
         )
     return found
+
+
+def _for_page(image: np.ndarray) -> np.ndarray:
+    """Reduce a picture to what a panel can show: fifteen whole frames make a page slow to load."""
+    height, width = image.shape
+    scale = _PANEL / width
+    if scale >= 1:
+        return image
+    return cv2.resize(image, (_PANEL, round(height * scale)), interpolation=cv2.INTER_AREA)
 
 
 def unit_table(

@@ -19,6 +19,12 @@ def verdict(low: float, high: float) -> str:
     return "more than" if low > 0 else "less than" if high < 0 else "not told apart from"
 
 
+def _interval(*values: float) -> str:
+    """Write a difference and its interval; what rounds to zero has no sign."""
+    middle, low, high = (f"{v:+.3f}" if abs(v) >= 0.0005 else "0.000" for v in values)
+    return f"{middle}, {low} to {high}"
+
+
 def summary(short: pd.DataFrame) -> str:
     """Markdown: what the trained networks' maps scored, and against what they scored more.
 
@@ -40,19 +46,15 @@ def summary(short: pd.DataFrame) -> str:
             ("energy", "share of the maps' energy inside the masks"),
             ("hit", "share of clips whose highest point lies inside the masks"),
         ):
-            against = []
+            lines.append(
+                f"- **{protocol}**, {text}: {own[name]:.3f}; the masks cover "
+                f"{own['mask_share']:.3f} of the picture. This is"
+            )
             for kind, words in _AGAINST.items():
                 if f"trained - {kind}" in rows.index:
                     gap = rows.loc[f"trained - {kind}"]
-                    low, high = gap[f"{name}_low"], gap[f"{name}_high"]
-                    against.append(
-                        f"{verdict(low, high)} {words} "
-                        f"({gap[name]:+.3f}, {low:+.3f} to {high:+.3f})"
-                    )
-            lines.append(
-                f"- **{protocol}**, {text}: {own[name]:.3f}, where the masks cover "
-                f"{own['mask_share']:.3f} of the picture; {'; '.join(against)}."
-            )
+                    ends = gap[f"{name}_low"], gap[f"{name}_high"]
+                    lines.append(f"  - {verdict(*ends)} {words} ({_interval(gap[name], *ends)})")
     return "\n".join(lines)
 
 
@@ -76,7 +78,7 @@ def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str
     low, high = np.quantile(subject_means(gaps, subjects, draws, seed), (0.025, 0.975), axis=0)
     cells = [
         f"{word} is {verdict(low[k], high[k])} that under {second} "
-        f"({gaps[:, k].mean():+.3f}, {low[k]:+.3f} to {high[k]:+.3f})"
+        f"({_interval(gaps[:, k].mean(), low[k], high[k])})"
         for k, word in enumerate(("energy inside the masks", "hit rate"))
     ]
     return (
