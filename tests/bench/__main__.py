@@ -15,6 +15,9 @@ STAGES = {
     "strain": "optical strain of a flow: ours, numpy in two ways, OpenCV filters",
     "tim": "TIM to ten frames: closed form against the SVD program",
     "lbp_top": "LBP-TOP of ten frames: ours against scikit-image's loops",
+    "training": "training folds: ours against plain torch, side by side, from stored features",
+    "growth": "time and memory against clips, frames and pixels",
+    "roofline": "operations and bytes a second of the kernels, and the machine's limits",
 }
 """A stage's module in this folder has ``measure(quick) -> list of Row`` and the same name."""
 
