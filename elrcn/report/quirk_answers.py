@@ -7,6 +7,7 @@ from html import escape
 
 import pandas as pd
 
+from elrcn.config import Profile, TrainConfig, VGGConfig
 from elrcn.experiments.methods import Method
 from elrcn.experiments.quirks import BASES, base_of, switch_of
 from elrcn.experiments.switches import TOGETHER, TOGETHER_SCALED
@@ -140,6 +141,36 @@ def answer(scores: pd.DataFrame, differences: pd.DataFrame, chance: float) -> st
             continue
         lines.append(_family_answer(base, part, own, chance))
     return "\n\n".join(lines)
+
+
+def reservations(synthetic: bool, profile: Profile) -> str:
+    """Say in Markdown what the answer does not settle, by the data and the profile of the run.
+
+    Parameters
+    ----------
+    synthetic : bool
+        Whether clips are those of the embedded corpus.
+    profile : Profile
+        Its network and learning rate are held against the paper's.
+    """
+    text = []
+    if synthetic:
+        text.append(
+            "The clips are synthetic: few, simple, of faces that are drawn. A switch that does "
+            "harm here is likely to do some on recordings; one that does none here may do so there."
+        )
+    if profile.vgg != VGGConfig():
+        rate = profile.spatial_train.lr / TrainConfig().lr
+        text.append(
+            f"The network is a miniature, trained with {rate:,.0f} times the paper's learning rate "
+            "and fine-tuned from synthetic faces instead of VGG-Face. Raw levels weigh more with a "
+            "large learning rate."
+        )
+    text.append(
+        "The switches are about the code as published: if the authors obtained their scores with "
+        "another version of it, no switch can bring these back."
+    )
+    return " ".join(text)
 
 
 def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: float) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.experiments import get_experiment
 from elrcn.experiments.quirks import base_of
@@ -111,6 +112,13 @@ def test_answer_follows_the_numbers(results):
     assert "None of the 2 switches alone is told apart" in text and "of the score" not in text
     text = said(results | {"flow-as_the_code_ran": rows(3)})
     assert "75% of the score, and 50% of what was above guessing is gone" in text
+
+
+def test_reservations_are_those_of_the_run():
+    text = answers.reservations(True, PROFILES["demo"])
+    assert "synthetic" in text and "100 times the paper's learning rate" in text
+    text = answers.reservations(False, PROFILES["paper"])
+    assert "synthetic" not in text and "learning rate" not in text and "published" in text
 
 
 def test_every_switch_is_documented():
