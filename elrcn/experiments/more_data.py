@@ -21,6 +21,8 @@ LENGTHS = (6, 10, 15, 20, 0)
 PAPER_LENGTH = 10
 #: Frames of a clip that are kept without TIM where preprocessing is reduced.
 MOST_FRAMES = 40
+#: Share of a profile's epochs at the paper's T where preprocessing is reduced.
+SHARE = 0.8
 
 
 def is_reduced(config: PreprocessConfig) -> bool:
@@ -54,14 +56,15 @@ def tim_preprocess(config: PreprocessConfig, length: int) -> PreprocessConfig:
 def tim_train(train: TrainConfig, config: PreprocessConfig, length: int) -> TrainConfig:
     """Training of a spatial network on clips of `length` frames.
 
-    Where preprocessing is reduced, each network sees about as many frames as it would at the
-    paper's T: fewer epochs of longer clips. Otherwise the profile's epochs stay.
+    Where preprocessing is reduced, each network sees about as many frames as in `SHARE` of the
+    profile's epochs at the paper's T: fewer epochs of longer clips. Otherwise the profile's
+    epochs stay.
     """
     from elrcn.models.augmented import fewer_epochs
 
     if not is_reduced(config):
         return train
-    return fewer_epochs(train, ((length or MOST_FRAMES) - 1) / (PAPER_LENGTH - 1))
+    return fewer_epochs(train, ((length or MOST_FRAMES) - 1) / (PAPER_LENGTH - 1) / SHARE)
 
 
 def tim_settings(session: Session) -> pd.DataFrame:

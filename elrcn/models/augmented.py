@@ -91,6 +91,7 @@ def fewer_epochs(config: TrainConfig, factor: float) -> TrainConfig:
     """
     return replace(
         config,
-        max_epochs=int(np.ceil(config.max_epochs / factor)),
-        patience=int(np.ceil(config.patience / factor)),
+        # Rounded first: 25 / (1 / 0.8) is a little more than 20.
+        max_epochs=int(np.ceil(round(config.max_epochs / factor, 9))),
+        patience=int(np.ceil(round(config.patience / factor, 9))),
     )

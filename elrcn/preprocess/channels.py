@@ -47,13 +47,14 @@ def check_config(config: PreprocessConfig) -> None:
 
 
 def in_time(frames, config):
-    """Transform frames if asked to, interpolate by TIM or keep them; grey levels 0..255."""
-    frames = augment(frames, config.variant)
+    """Interpolate frames by TIM or keep them, transform them if asked to; grey levels 0..255."""
     if config.tim_length:
         frames = interpolate(frames, config.tim_length)
     elif len(frames) < 2:
         raise ElrcnError("A clip needs at least two frames.", fix="leave the clip out")
-    return np.clip(frames, 0, 255)
+    # Both steps are linear, one over frames and one over pixels, so that their order changes
+    # nothing; this one transforms fewer frames.
+    return np.clip(augment(frames, config.variant), 0, 255)
 
 
 def stack_clip(
@@ -61,7 +62,7 @@ def stack_clip(
 ) -> np.ndarray:
     """Network input of one clip (Sections III-A and III-B).
 
-    Resize to ``flow_size``, transform as ``variant`` says, interpolate in time, flow between each
+    Resize to ``flow_size``, interpolate in time, transform as ``variant`` says, flow between each
     frame and the next, strain of the flow, then reduce everything to ``size`` by area averages.
     Flow stays in pixels per frame at ``flow_size``. Step t holds the flow from frame t to frame
     t + 1 and, since that flow lives on the grid of frame t, the grey levels of frame t.

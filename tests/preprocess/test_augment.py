@@ -14,6 +14,7 @@ from elrcn.preprocess.flow import tvl1_flow
 from elrcn.preprocess.frames import read_clip
 from elrcn.preprocess.stack import CODE_VERSION, build_stacks
 from elrcn.preprocess.strain import optical_strain
+from elrcn.preprocess.tim import interpolate
 from elrcn.preprocess.variants import build_augmented
 
 SIDE = 96
@@ -104,6 +105,14 @@ def test_all_frames_are_transformed_alike_and_nothing_goes_where_nothing_moves()
         assert np.abs(out[:, :4]).max() < 1e-4  # TIM rounds
         assert np.ptp(out[:, 4], axis=0).max() < 1e-3
         assert np.abs(out[0, 4] - stack_clip(still, CONFIG)[0, 4]).mean() > 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_interpolation_first_or_last_gives_the_same_frames(variant):
+    clip = np.stack([texture(i) for i in range(7)])
+    first, last = interpolate(augment(clip, variant), 5), augment(interpolate(clip, 5), variant)
+    np.testing.assert_allclose(first, last, atol=1e-2)
+    assert np.abs(first - interpolate(clip, 5)).mean() > 1
 
 
 @pytest.mark.parametrize("variant", ["flip", "rotate", "rotate+4x", "rotate+400", "Mirror"])
