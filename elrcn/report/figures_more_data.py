@@ -115,10 +115,12 @@ def views_figure(views: Sequence[View], title: str) -> Figure:
         spare = places[len(views) :]
         for row, column in spare:
             axes[row, column].axis("off")
-        for row, column in spare[1:]:
             axes[row + 1, column].axis("off")
         row, column = spare[0]
-        colour_wheel(axes[row + 1, column], limit)
+        key = axes[row + 1, column].inset_axes((0.3, 0.25, 0.68, 0.68))
+        # Its labels would push the pictures apart.
+        key.set_in_layout(False)
+        colour_wheel(key, limit)
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig
 

@@ -59,8 +59,8 @@ def augmentation_note(session: Session, variants: int) -> str:
         return (
             f"In the profile `{name}` an augmented network is trained on {clips} times as many "
             f"clips for a {_PARTS.get(clips, f'1/{clips}')} of the epochs: as many updates as "
-            "without, on more varied clips. A difference is then due to the variety and not to "
-            "longer training; it also means that the network meets each clip as it is less often."
+            "without, on more varied clips. So no difference is due to longer training; but the "
+            "network also meets each clip as it is that much less often."
         )
     return (
         f"In the profile `{name}` an augmented network has the same epochs at most, each of them "

@@ -64,5 +64,6 @@ def test_views_measure_flow_against_its_own_transform():
     assert table.loc["mirror", "as a picture"] == pytest.approx(2, abs=0.2)
     assert table.loc["crop", "motion"] == pytest.approx(1 / 0.9, abs=0.1)
     fig = figures.views_figure(views, "clip")
-    titles = {ax.get_title(loc) for ax in fig.axes for loc in ("left", "center")} - {""}
+    every = [*fig.axes, *(inset for ax in fig.axes for inset in ax.child_axes)]
+    titles = {ax.get_title(loc) for ax in every for loc in ("left", "center")} - {""}
     assert titles == {v.name for v in views} | {"colour key"}
