@@ -117,7 +117,7 @@ def views_figure(views: Sequence[View], title: str) -> Figure:
             axes[row, column].axis("off")
             axes[row + 1, column].axis("off")
         row, column = spare[0]
-        key = axes[row + 1, column].inset_axes((0.3, 0.25, 0.68, 0.68))
+        key = axes[row + 1, column].inset_axes((0.26, 0.25, 0.64, 0.64))
         # Its labels would push the pictures apart.
         key.set_in_layout(False)
         colour_wheel(key, limit)
