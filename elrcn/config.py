@@ -118,7 +118,6 @@ class Profile:
     ablation_groups: int = (
         0  # > 0: ablations leave out so many groups of subjects, else one subject
     )
-    keep_networks: bool = True  # on disk, for experiments that share them; 0.55 GB each in "paper"
     seed: int = 0
 
 
@@ -160,7 +159,6 @@ PROFILES: dict[str, Profile] = {
         name="paper",
         corpus=CorpusConfig(casme2_subjects=26, casme2_clips=246, samm_subjects=21, samm_clips=68),
         preprocess=PreprocessConfig(size=224, flow_size=224),
-        keep_networks=False,
     ),
 }
 

@@ -135,7 +135,7 @@ def test_paper_profile_is_the_papers_section_iii():
     assert (paper.preprocess.size, paper.preprocess.tim_length) == (224, 10)
     for train in (paper.spatial_train, paper.finetune_train, paper.temporal_train):
         assert (train.lr, train.decay, train.max_epochs) == (1e-5, 1e-6, 100)
-    assert paper.scaling == "raw" and not paper.keep_networks
+    assert paper.scaling == "raw"
 
 
 @pytest.mark.parametrize(

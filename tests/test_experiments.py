@@ -116,14 +116,6 @@ def test_unknown_method_is_named(session):
         run("table1", session, ("hoof",))
 
 
-def test_small_profiles_keep_networks_and_the_paper_does_not(tmp_path):
-    for name, keeps in (("smoke", True), ("paper", False)):
-        session = Session(name, workspace=Workspace(tmp_path), device="cpu", progress=False)
-        for method in REGISTRY["table1"].methods[2:]:
-            estimator = method.build(session, Options("none"))
-            assert (estimator.feature_store is not None) == keeps
-
-
 def test_weights_of_the_paper_profile(tmp_path, monkeypatch):
     monkeypatch.delenv("ELRCN_VGGFACE", raising=False)
     paper = Session("paper", workspace=Workspace(tmp_path), device="cpu", progress=False)

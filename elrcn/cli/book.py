@@ -42,6 +42,10 @@ def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
     if not jobs and (full_size or resolve_device("auto").type != "cpu"):
         jobs = 1  # one page fills the machine's memory, or its GPU
     given = {"profile": profile, "casme2_root": casme2, "samm_root": samm}
+    source = click.get_current_context().get_parameter_source("profile")
+    if source is click.core.ParameterSource.DEFAULT:
+        # The notebooks' own default; and some, such as the audit, have no profile.
+        del given["profile"]
     chosen = {name: value for name, value in given.items() if value}
     for name in chosen.keys() & dict(parameters).keys():
         if dict(parameters)[name] != chosen[name] and name != "profile":

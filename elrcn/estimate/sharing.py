@@ -11,6 +11,7 @@ from elrcn.config import PreprocessConfig, VGGConfig, config_hash
 from elrcn.estimate.stages import Stage
 from elrcn.evaluation.protocols import Fold
 from elrcn.experiments import Method, Plan
+from elrcn.models.spatial_stage import MOST_KEPT
 
 
 class Store:
@@ -22,7 +23,6 @@ class Store:
 
     def __init__(self):
         self._networks: set[str] = set()
-        self._features: set[str] = set()
 
     def add(
         self, stages: Sequence[Stage], estimator, p: Plan, method: Method, config: PreprocessConfig,
@@ -55,12 +55,10 @@ class Store:
             new = [key not in self._networks for key in keys]
             samples = tuple(n for n, mine in zip(stage.samples, new, strict=True) if mine)
             self._networks.update(keys)
-            size += 4 * stage.cost.parameters * len(samples)
-            # Only a temporal stage asks for features; single frames vote by their class scores.
-            if getattr(estimator, "temporal", None) is not None:
-                layered = {f"{key} {estimator.layer}" for key in keys} - self._features
-                self._features |= layered
-                size += 4 * stage.config.fc * stage.applied * len(layered) // max(1, len(keys))
+            if 4 * stage.cost.parameters <= MOST_KEPT:
+                size += 4 * stage.cost.parameters * len(samples)
+            # fc6, fc7 and a few probabilities of every frame it is applied to.
+            size += 8 * stage.config.fc * stage.applied * len(samples) // max(1, len(keys))
             counted.append(replace(stage, samples=samples, shared=len(keys) - len(samples)))
         return tuple(counted), size
 

@@ -79,8 +79,6 @@ def _hoof(session: Session, options: Options = Options()) -> BaseEstimator:  # n
 def network_settings(session: Session) -> dict:
     """Return the constructor arguments that SE and TE share under the profile of `session`."""
     profile = session.profile
-    # At full size one network is 0.55 GB: those of all folds would fill a disk.
-    store = str(session.workspace.cache / "spatial") if profile.keep_networks else None
     return {
         "vgg": profile.vgg,
         "temporal": profile.temporal,
@@ -88,7 +86,7 @@ def network_settings(session: Session) -> dict:
         "scaling": profile.scaling,
         "device": session.device,
         "threads": profile.threads_per_fold,
-        "feature_store": store,
+        "feature_store": str(session.workspace.cache / "spatial"),
     }
 
 

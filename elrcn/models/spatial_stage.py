@@ -14,14 +14,19 @@ import numpy as np
 import torch
 
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
+from elrcn.errors import ElrcnError
 from elrcn.locking import computed_once
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.train import History, outputs, train
-from elrcn.models.vgg import VGG
+from elrcn.models.vgg import LAYERS, VGG, count_parameters
 from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
 
+#: Bytes of a network above which the feature store keeps what it answers, not the network.
+MOST_KEPT = 1 << 28
+#: What is kept of every network for the clips it was applied to.
+ANSWERS = (*LAYERS, "softmax")
 _STALE = 3600.0  # seconds after which a half-written folder belongs to a process that was killed
 
 
@@ -55,7 +60,7 @@ class SpatialNetwork:
     spec : SpatialSpec
         How it was made.
     module : VGG
-        The network.
+        The network. One whose features alone are kept is trained again when it is asked for.
     encoder : InputEncoder
         Fitted to the training clips.
     history : History
@@ -64,44 +69,72 @@ class SpatialNetwork:
         Where it and its features are kept.
     """
 
-    def __init__(self, spec, module, encoder, history, device, threads, folder=None):
-        self.spec, self.module, self.encoder, self.history = spec, module, encoder, history
-        self.device, self.threads, self.folder = device, threads, folder
+    def __init__(self, spec, module, encoder, history, device, threads, folder=None, again=None):
+        self.spec, self._module, self.encoder, self.history = spec, module, encoder, history
+        self.device, self.threads, self.folder, self._again = device, threads, folder, again
 
-    def _run(self, X, function) -> np.ndarray:
-        """Apply `function` to all frames of `X`, shape (clips, frames, values)."""
+    @property
+    def module(self) -> VGG:
+        """The network."""
+        if self._module is None:
+            self._module = self._again()
+        return self._module
+
+    def __getstate__(self):
+        # What would train it again holds the training clips.
+        return self.__dict__ | {"_module": self.module, "_again": None}
+
+    def _answers(self, X) -> dict[str, np.ndarray]:
+        """Give fc6, fc7 and class probabilities of all frames, in one pass over them."""
         shape = check_clips(X, self.spec.vgg.size)
         device = resolve_device(self.device)
+        module = self.module
         with session(device, 0, self.threads):
-            self.module.to(device, memory_format=memory_format(device)).train(False)
+            module.to(device, memory_format=memory_format(device)).train(False)
             values = outputs(
-                function,
+                lambda x: torch.cat(module.answers(x), 1),
                 frame_source(X, self.encoder, device),
                 device=device,
                 batch_size=frames_at_once(self.spec.vgg, device),
             )
-        return values.reshape(shape[0], shape[1], -1)
+        values = values.reshape(shape[0], shape[1], -1)
+        fc = self.spec.vgg.fc
+        parts = np.split(values, [fc, 2 * fc], axis=2)
+        return dict(zip(ANSWERS, map(np.ascontiguousarray, parts), strict=True))
+
+    def _kept(self, X, name: str) -> np.ndarray:
+        """Answer `name`, from the feature store if it is there; all are put there together."""
+        if self.folder is None:
+            return self._answers(X)[name]
+        content = content_hash(X)
+        path = Path(self.folder) / f"{name}-{content}.npy"
+        if path.is_file():
+            return np.load(path)
+        answers = self._answers(X)
+        for other, values in answers.items():
+            handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, values)
+            os.replace(part, path.with_name(f"{other}-{content}.npy"))
+        return answers[name]
 
     def features(self, X, layer: str = "fc7") -> np.ndarray:
         """Feature vectors of `layer`, shape (clips, frames, fc), float32.
 
-        Where the network is kept in a feature store, so are they, by layer and content of `X`.
+        In a feature store they lie beside the network, by layer and content of `X`.
+
+        Raises
+        ------
+        ElrcnError
+            If `layer` is neither fc6 nor fc7.
         """
-        if self.folder is None:
-            return self._run(X, lambda x: self.module.features(x, layer))
-        path = Path(self.folder) / f"{layer}-{content_hash(X)}.npy"
-        if path.is_file():
-            return np.load(path)
-        values = self._run(X, lambda x: self.module.features(x, layer))
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, values)
-        os.replace(part, path)
-        return values
+        if layer not in LAYERS:
+            raise ElrcnError(f"There is no feature layer {layer!r}.", fix="choose fc6 or fc7")
+        return self._kept(X, layer)
 
     def frame_probabilities(self, X) -> np.ndarray:
         """Class probabilities of every frame, shape (clips, frames, classes), float32."""
-        return self._run(X, lambda x: self.module(x).float().softmax(1))
+        return self._kept(X, "softmax")
 
 
 def fit_spatial(
@@ -135,7 +168,8 @@ def fit_spatial(
         Where to run, and CPU threads.
     store : path, optional
         Folder of trained networks: one made from the same clips, settings and seed by any
-        experiment is taken instead of training anew. Safe to delete.
+        experiment is taken instead of training anew. Of networks above `MOST_KEPT` bytes, such
+        as the full VGG-16, the features alone are kept. Safe to delete.
     updates_before : int
         See `elrcn.models.train.KerasAdam`.
     progress : bool
@@ -147,7 +181,13 @@ def fit_spatial(
         folder = Path(store) / f"{spec.stream}-{key}"
         with computed_once(folder):
             if (folder / "card.json").is_file():
-                return _fetch(folder, spec, classes, device, threads)
+
+                def again():
+                    return _trained(
+                        spec, X, y, classes, seed, device, threads, updates_before, progress
+                    ).module
+
+                return _fetch(folder, spec, classes, device, threads, again)
             network = _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
             network.folder = folder
             _keep(network)
@@ -196,7 +236,8 @@ def _keep(network: SpatialNetwork) -> None:
             shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
-        write_tensors(network.module.state_dict(), part / "network.safetensors")
+        if 4 * count_parameters(network.module) <= MOST_KEPT:
+            write_tensors(network.module.state_dict(), part / "network.safetensors")
         card = {
             "spec": canonical(network.spec),
             "mean": network.encoder.mean.tolist(),
@@ -213,20 +254,28 @@ def _keep(network: SpatialNetwork) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _fetch(folder: Path, spec, classes: int, device: str, threads: int) -> SpatialNetwork:
+def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again) -> SpatialNetwork:
     card = json.loads((folder / "card.json").read_text())
-    tensors = read_tensors(folder / "network.safetensors")
     history = History(**card["history"])
-    return rebuild(spec, classes, tensors, card, history, device, threads, folder)
+    if (folder / "network.safetensors").is_file():
+        tensors = read_tensors(folder / "network.safetensors")
+        return rebuild(spec, classes, tensors, card, history, device, threads, folder)
+    encoder = _encoder(spec, card)
+    return SpatialNetwork(spec, None, encoder, history, device, threads, folder, again)
+
+
+def _encoder(spec: SpatialSpec, card: dict) -> InputEncoder:
+    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks)
+    encoder.mean = np.array(card["mean"], np.float32)
+    encoder.std = np.array(card["std"], np.float32)
+    return encoder
 
 
 def rebuild(
     spec: SpatialSpec, classes: int, tensors, card: dict, history, device, threads, folder=None
 ) -> SpatialNetwork:
     """Make a trained network from its tensors and the ``mean`` and ``std`` of its card."""
-    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks)
-    encoder.mean = np.array(card["mean"], np.float32)
-    encoder.std = np.array(card["std"], np.float32)
+    encoder = _encoder(spec, card)
     module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
     module.load_state_dict(tensors)
     return SpatialNetwork(spec, module, encoder, history, device, threads, folder)

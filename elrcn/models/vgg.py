@@ -117,6 +117,12 @@ class VGG(nn.Module):
         x = F.dropout(self.features(x), self.config.dropout, self.training)
         return self.fc8(x)
 
+    def answers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Give fc6, fc7 and class probabilities of images at once; for networks in use."""
+        fc6 = self.features(x, "fc6")
+        fc7 = F.relu(self.fc7(fc6))
+        return fc6, fc7, self.fc8(fc7).float().softmax(1)
+
 
 def count_parameters(module: nn.Module) -> int:
     """Count the trainable values of `module`."""

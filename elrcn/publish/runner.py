@@ -93,9 +93,9 @@ def run_notebooks(
     due = [page for page in chosen if reasons[page]]
     jobs = jobs_here(len(due), jobs)
     with tqdm(total=len(due), desc="notebooks", unit="page", disable=not progress) as bar:
-        left = list(due)
+        left, seconds = list(due), {}
         bar.set_postfix_str(", ".join(left[:jobs]))
-        for page, _ in _execute(workspace, due, overrides, progress, jobs):
+        for page, seconds[page] in _execute(workspace, due, overrides, progress, jobs):
             left.remove(page)
             bar.update()
             bar.set_postfix_str(", ".join(left[:jobs]))
@@ -103,7 +103,7 @@ def run_notebooks(
         PageRun(
             page,
             bool(reasons[page]),
-            receipts.read_receipt(workspace, page)["seconds"],
+            seconds[page] if page in seconds else receipts.read_receipt(workspace, page)["seconds"],
             reasons[page],
         )
         for page in chosen

@@ -42,7 +42,8 @@ def confusion_figure(rows: pd.DataFrame, classes: Sequence[str], title: str) -> 
                 fontsize=9,
                 color="black" if share[i, j] > 0.55 else "white",
             )
-        ax.set_xticks(range(len(classes)), classes, rotation=25, ha="right")
+        turned = {"rotation": 25, "ha": "right"} if max(map(len, classes)) > 4 else {}
+        ax.set_xticks(range(len(classes)), classes, **turned)
         ax.set_yticks(
             range(len(classes)),
             [f"{name} ({n})" for name, n in zip(classes, total[:, 0], strict=True)],

@@ -84,7 +84,7 @@ def test_figures_share_one_flow_network_a_fold(session):
     assert kept() == networks
     flow = [name for name in networks - before if name.startswith("flow-")]
     features = {f.name.split("-")[0] for name in flow for f in (store / name).glob("*.npy")}
-    assert features == {"fc6", "fc7"}
+    assert features == {"fc6", "fc7", "softmax"}
 
 
 def test_modules_alone_answer_every_clip(session):
@@ -144,5 +144,5 @@ def test_work_that_a_store_shares_is_counted_once(tmp_path):
     assert [(len(s.samples), s.shared) for s in stages] == [(groups, 0)] + [(0, groups)] * 4
     flow = demo.profile.vgg
     clips, network = len(plans[3].manifest), stages[0].cost.parameters
-    size = groups * 4 * (network + clips * 9 * flow.fc)
+    size = groups * 4 * (network + clips * 9 * 2 * flow.fc)
     assert alone.disk["networks and features of all folds"] == size

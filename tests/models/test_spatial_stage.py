@@ -52,9 +52,30 @@ def test_features_of_a_kept_network_lie_beside_it(blobs, quick, tmp_path):
     model = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
     fresh = model.spatial_features(X_test, "fc6")
     (folder,) = tmp_path.iterdir()
-    assert sum(p.name.startswith("fc6-") for p in folder.iterdir()) == 1
+    kept = sorted(p.name.split("-")[0] for p in folder.glob("*.npy"))
+    assert kept == ["fc6", "fc6", "fc7", "fc7", "softmax", "softmax"]  # training and test clips
     np.testing.assert_array_equal(model.spatial_features(X_test, "fc6"), fresh)
     assert not any(p.name.startswith(".") or p.suffix == ".part" for p in folder.rglob("*"))
+
+
+def test_of_large_networks_the_features_alone_are_kept(blobs, quick, tmp_path, monkeypatch):
+    (X, y), (X_test, _) = blobs
+    monkeypatch.setattr(spatial_stage, "MOST_KEPT", 0)
+    first = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    expected = first.predict_proba(X_test)
+    (folder,) = tmp_path.iterdir()
+    assert not list(folder.glob("*.safetensors"))
+    train, trained = spatial_stage.train, []
+    monkeypatch.setattr(spatial_stage, "train", lambda *a, **k: trained.append(1) or train(*a, **k))
+    second = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    np.testing.assert_array_equal(second.predict_proba(X_test), expected)
+    other_layer = ELRCNSE(feature_store=tmp_path, layer="fc6", **quick).fit(X, y)
+    other_layer.predict_proba(X_test)
+    assert not trained
+    # Clips that no experiment has asked about need the network itself.
+    unseen = second.spatial_features(X_test[:1])
+    assert trained == [1]
+    np.testing.assert_allclose(unseen, first.spatial_features(X_test)[:1], atol=1e-5)
 
 
 def test_a_held_out_clip_cannot_touch_the_weights(blobs, quick):
