@@ -102,6 +102,17 @@ def test_seed_decides_all_and_process_state_survives():
     assert torch.equal(state, torch.get_rng_state()) and threads == torch.get_num_threads()
 
 
+def test_faded_numbers_are_zero_inside_and_only_there():
+    faded = torch.full((64,), 1e-39)
+    with session(CPU, 0, 1):
+        inside = (faded * 1.0).abs().max()
+    # Not every processor can.
+    assert inside in (0, faded[0])
+    if torch.set_flush_denormal(False):
+        assert inside == 0
+    assert (faded * 1.0).abs().max() > 0
+
+
 def test_divergence_is_told():
     source, y = toy()
     source.tensor[5, 2] = torch.nan
