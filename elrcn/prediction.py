@@ -98,6 +98,8 @@ def preprocess_config(card: dict, where=None) -> PreprocessConfig:
             fix=_RETRAIN,
         )
     kinds = {f.name: type(f.default) for f in fields(PreprocessConfig)}
+    # Cards of models made before these settings existed do not name them.
+    values = {"variant": "", "max_frames": 0} | values
     if any(type(values.get(name)) is not kind for name, kind in kinds.items()):
         raise ElrcnError(
             "The preprocessing in the model's card is incomplete or not understood.",

@@ -9,7 +9,7 @@ from elrcn.config import PROFILES, TemporalConfig, TrainConfig, VGGConfig
 from elrcn.estimate import Speed, Stage, duration, estimate, measure, stages
 from elrcn.estimate.costs import temporal_cost, vgg_cost
 from elrcn.evaluation.protocols import Fold
-from elrcn.experiments import plan_manifest
+from elrcn.experiments import Options, plan_manifest
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.elrcn import ELRCNTE
 from elrcn.models.temporal import TemporalHead
@@ -143,3 +143,20 @@ def test_paper_profile_is_the_papers_section_iii():
 )
 def test_duration(hours, text):
     assert duration(hours) == text
+
+
+def test_variants_of_clips_are_counted():
+    session = Session("demo", device="cpu", progress=False)
+    manifest = planned_manifest(session.profile.corpus)
+    p = plan_manifest("augmentation", manifest, session.profile.ablation_groups)
+    value = estimate([p], session, options=Options("none"), stored=False)
+    plain, varied = (
+        next(m for m in value.methods if m.method == name)
+        for name in ("elrcn_se", "elrcn_se_augmented")
+    )
+    assert (plain.copies, varied.copies) == (1, 5)
+    assert varied.stages[0].samples == tuple(5 * n for n in plain.stages[0].samples)
+    assert not varied.stages[0].shared
+    stack = 4 * 9 * 5 * session.profile.preprocess.size**2
+    # The plain copy is one of the five, and held once.
+    assert value.disk["flow stacks"] == 5 * len(p.manifest) * stack

@@ -26,7 +26,7 @@ class Store:
 
     def add(
         self, stages: Sequence[Stage], estimator, p: Plan, method: Method, config: PreprocessConfig,
-        folds: Sequence[Fold],
+        folds: Sequence[Fold], copies: int = 1,
     ) -> tuple[tuple[Stage, ...], int]:  # fmt: skip
         """Count a method's networks, those that are there already left out.
 
@@ -38,6 +38,8 @@ class Store:
             The method's estimator, its plan, itself and its preprocessing.
         folds : sequence of Fold
             Folds to be run, as `stages` was given them.
+        copies : int
+            Variants that each training clip is trained on as, itself counted.
 
         Returns
         -------
@@ -51,7 +53,7 @@ class Store:
             if not isinstance(stage.config, VGGConfig):
                 counted.append(stage)
                 continue
-            keys = [_key(stage, estimator, p, method, config, fold) for fold in folds]
+            keys = [_key(stage, estimator, p, method, config, fold, copies) for fold in folds]
             new = [key not in self._networks for key in keys]
             samples = tuple(n for n, mine in zip(stage.samples, new, strict=True) if mine)
             self._networks.update(keys)
@@ -63,10 +65,10 @@ class Store:
         return tuple(counted), size
 
 
-def _key(stage: Stage, estimator, p: Plan, method: Method, config, fold: Fold) -> str:
+def _key(stage: Stage, estimator, p: Plan, method: Method, config, fold: Fold, copies: int) -> str:
     clips = p.manifest.table["clip_id"].to_numpy()[fold.train]
     return config_hash(
         stage.name, stage.config, stage.train, estimator.scaling, estimator.quirks, config,
-        method.starts_from_weights, method.seed, fold.name, clips.tolist(),
+        method.starts_from_weights, method.seed, fold.name, copies, clips.tolist(),
         np.asarray(p.labels)[fold.train].tolist(),
     )  # fmt: skip

@@ -99,10 +99,12 @@ def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple
     """
     from elrcn.models.inputs import STREAMS
 
-    has = estimator.get_params(deep=False)
+    # Training on variants of clips wraps the estimator whose networks are meant.
+    factor = getattr(estimator, "clips_factor", 1)
+    has = getattr(estimator, "estimator", estimator).get_params(deep=False)
     streams = has.get("streams") or (has.get("stream", "all"),)
-    clips = [len(fold.train) for fold in folds]
-    both = sum(len(fold.train) + len(fold.test) for fold in folds)
+    clips = [factor * len(fold.train) for fold in folds]
+    both = sum(clips) + sum(len(fold.test) for fold in folds)
     made, values = [], 0
     if has.get("vgg") is not None:
         values = len(streams) * has["vgg"].fc

@@ -47,6 +47,7 @@ class MethodEstimate:
     shape: tuple[int, ...]
     stages: tuple[Stage, ...]
     networks_bytes: int
+    copies: int = 1
 
     @property
     def flops(self) -> float:
@@ -151,7 +152,10 @@ def estimate(
             config = config_hash(method.preprocess(session.profile.preprocess))
             size = int(np.prod(part.shape[2:])) * (1 if method.input == "grey" else 4)
             clips = p.manifest.table["clip_id"]
-            held |= {(config, clip): n * size for clip, n in zip(clips, frames, strict=True)}
+            for copy in range(part.copies):
+                held |= {
+                    (config, copy, clip): n * size for clip, n in zip(clips, frames, strict=True)
+                }
             if method.starts_from_weights and options.pretrained != "none":
                 weights = 4 * vgg_cost(session.profile.vgg, 3, 1).parameters
     disk = {
@@ -174,7 +178,9 @@ def estimate(
 def _frames(p: Plan, method: Method, session: Session) -> list[int]:
     config = method.preprocess(session.profile.preprocess)
     own = [config.tim_length or len(frames) for frames in p.manifest.table["frames"]]
-    return [n - (method.input == "stack") for n in own]
+    if config.max_frames:
+        own = [min(n, config.max_frames) for n in own]
+    return [n - (method.input != "grey") for n in own]
 
 
 def _method_estimate(
@@ -189,9 +195,12 @@ def _method_estimate(
     folds = [fold for fold in p.folds if fold.name not in done]
     estimator = method.build(session, Options("none"))
     parts = stages(estimator, folds, frames, len(p.classes))
+    inner = getattr(estimator, "estimator", estimator)
+    copies = getattr(estimator, "clips_factor", 1)
     kept = 0
-    if getattr(estimator, "feature_store", None):
-        parts, kept = store.add(parts, estimator, p, method, config, folds)
+    if getattr(inner, "feature_store", None):
+        parts, kept = store.add(parts, inner, p, method, config, folds, copies)
     return MethodEstimate(
-        p.experiment.name, method.name, method.label, len(p.folds), len(done), shape, parts, kept
-    )
+        p.experiment.name, method.name, method.label, len(p.folds), len(done), shape, parts, kept,
+        copies,
+    )  # fmt: skip
