@@ -84,7 +84,9 @@ def fold_times(profile: str, workspace: Workspace | None = None) -> pd.DataFrame
             found[key] = (written, store, timing)
     rows = []
     for (experiment, method), (_, _, timing) in found.items():
-        seconds = timing["fit_s"] + timing["predict_s"]
+        # Two processes that begin a file at once leave a second heading in it, and text in columns.
+        parts = timing[["fit_s", "predict_s"]].apply(pd.to_numeric, errors="coerce")
+        seconds = parts.sum(axis=1)
         rows.append((experiment, method, len(timing), seconds.median(), seconds.sum()))
     columns = ["experiment", "method", "folds", "median_s", "total_s"]
     table = pd.DataFrame(rows, columns=columns)

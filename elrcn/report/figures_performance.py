@@ -86,7 +86,8 @@ def roofline_figure(table: pd.DataFrame, title: str) -> Figure:
         ax.set_xlabel("Operations a byte")
         ax.set_ylabel("Billion operations a second, one thread")
         ax.set_title(title)
-        fig.legend(loc="outside lower center", ncols=1)
+        if len(table):
+            fig.legend(loc="outside lower center", ncols=1)
     return fig
 
 
