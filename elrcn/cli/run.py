@@ -19,6 +19,8 @@ def list_experiments():
         also = "".join(f", {f.paper}" for f in e.figures)
         # What is measured in another way names its protocols in its title.
         protocol = "" if e.measure else f" · {e.task.protocol}"
+        if e.task.ablation:
+            protocol += " (groups of subjects in the small profiles)"
         click.echo(f"{e.name:<10} {e.paper}{also}: {e.title}{protocol}")
         does = "measured on" if e.measure else "methods"
         click.echo(f"{'':<10} {does}: {', '.join(m.name for m in e.methods)}")
