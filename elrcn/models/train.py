@@ -149,7 +149,8 @@ def train(
     ElrcnError
         If the loss stops being finite.
     """
-    module.to(device, memory_format=memory_format(device) if source.images else None)
+    layout = memory_format(device, module) if source.images else None
+    module.to(device, memory_format=layout)
     module.train(True)
     adam = KerasAdam(module, config, updates_before)
     labels = torch.as_tensor(np.asarray(targets, np.int64), device=device)
@@ -163,6 +164,8 @@ def train(
         # Losses are added up on the device: reading one back would wait for it at every step.
         total = torch.zeros((), device=device)
         for batch, truth in zip(source.batches(batches), shuffled, strict=True):
+            if layout is not None:
+                batch = batch.contiguous(memory_format=layout)
             with autocast(device):
                 logits = module(batch)
             logits = logits.float()

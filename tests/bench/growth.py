@@ -27,8 +27,8 @@ _GOAL = 0.9  # of linear growth: a tenth for the caches' sake
 
 # Work, what grows, its sizes, and the rest of the work's arguments. Sizes of pixels are sides.
 CASES = (
-    ("preprocessing", "clips", (8, 16, 32), {"frames": 11, "side": 112}),
-    ("preprocessing", "frames", (12, 24, 48), {"clips": 4, "side": 112}),
+    ("preprocessing", "clips", (4, 8, 16), {"frames": 11, "side": 112}),
+    ("preprocessing", "frames", (12, 24, 48), {"clips": 3, "side": 112}),
     ("preprocessing", "pixels", (80, 160, 320), {"clips": 2, "frames": 6}),
     ("training", "clips", (32, 64, 128), {"frames": 9, "side": 32}),
     ("training", "frames", (8, 16, 32), {"clips": 24, "side": 32}),
@@ -159,7 +159,7 @@ def measure(quick: bool) -> list[Row]:
     """Rows of this stage."""
     rows = []
     for work, axis, sizes, rest in CASES:
-        rows += _rows(work, axis, sizes, rest, 1 if quick else 5)
+        rows += _rows(work, axis, sizes, rest, 1 if quick else 3)
         if quick:
             break
     return rows

@@ -121,5 +121,5 @@ def measure(quick: bool) -> list[Row]:
     rows += _side_by_side(clips, rounds)
     rows += _reuse(clips, 2 if quick else 40, 1 if quick else 3)
     if not quick:
-        rows += _vgg16(8, 3)
+        rows += _vgg16(8, 2)
     return rows

@@ -5,7 +5,7 @@ from torch import nn
 
 from elrcn.config import TrainConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.device import resolve_device, session
+from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder
 from elrcn.models.sources import StreamedFrames, TensorSource, frame_source
 from elrcn.models.train import KerasAdam, outputs, train
@@ -111,6 +111,26 @@ def test_faded_numbers_are_zero_inside_and_only_there():
     if torch.set_flush_denormal(False):
         assert inside == 0
     assert (faded * 1.0).abs().max() > 0
+
+
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_layout_changes_no_result_but_rounding(capability, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    wide = nn.Sequential(*(nn.Conv2d(64, 64, 1) for _ in range(8)))
+    expected = torch.contiguous_format if capability == "AVX2" else torch.channels_last
+    assert memory_format(CPU, wide) is expected
+    assert memory_format(CPU) is memory_format(CPU, wide[:7]) is torch.channels_last
+
+    def losses(layout):
+        monkeypatch.setattr("elrcn.models.train.memory_format", lambda *_: layout)
+        x = torch.randn(40, 6, 6, 3, generator=torch.Generator().manual_seed(0))
+        y, config = np.arange(40) % 2, TrainConfig(lr=0.01, max_epochs=3)
+        with session(CPU, 0, 1):
+            module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(128, 2))
+            return train(module, TensorSource(x, images=True), y, config, device=CPU, seed=0).losses
+
+    first, second = losses(torch.contiguous_format), losses(torch.channels_last)
+    np.testing.assert_allclose(first, second, rtol=1e-4)
 
 
 def test_divergence_is_told():
