@@ -18,7 +18,7 @@ H200_PEAK = 989e12
 _CLASSES = 5
 
 
-def page_times(profile: str, workspace: Workspace | None = None) -> pd.DataFrame:
+def page_times(profile: str, workspace: Workspace | None = None, but: str = "") -> pd.DataFrame:
     """Seconds that each executed page took, from the receipts beside the pages.
 
     Parameters
@@ -27,6 +27,8 @@ def page_times(profile: str, workspace: Workspace | None = None) -> pd.DataFrame
         Pages run under another profile are left out.
     workspace : Workspace, optional
         Default: the one around the current folder.
+    but : str
+        A page left out: the one that asks, whose receipt is of an earlier build.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def page_times(profile: str, workspace: Workspace | None = None) -> pd.DataFrame
     for path in sorted((workspace or find_workspace()).executed.glob("*.receipt.json")):
         try:
             receipt = json.loads(path.read_text(encoding="utf-8"))
-            if receipt["parameters"].get("profile") == profile:
+            if receipt["parameters"].get("profile") == profile and receipt["page"] != but:
                 rows.append((str(receipt["page"]), float(receipt["seconds"]), receipt["started"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # being written, or of another version: no page to speak of
@@ -163,7 +165,7 @@ def gpu_summary(table: pd.DataFrame, share: float, wanted: float = 3.0) -> str:
     text = (
         f"Together they are {table['pflop'].sum() * 1e15:.3g} operations if every training uses "
         f"all its {epochs} epochs. Divided by {share:.0%} of {H200_PEAK / 1e12:g} teraFLOPS that "
-        f"is {total:.1f} hours: " + ", ".join(f"{h:.1f} for {t}" for t, h in hours[:-1].items())
+        f"is {total:.1f} hours: " + ", ".join(f"{h:.2g} for {t}" for t, h in hours[:-1].items())
     )
     if total <= wanted:
         return text + f". The goal of {wanted:g} hours would be kept with every epoch run."

@@ -128,6 +128,7 @@ def test_pages_of_the_profile_by_their_receipts(tmp_path):
                    "started": "now"}  # fmt: skip
         (workspace.executed / f"{page}.receipt.json").write_text(json.dumps(receipt))
     (workspace.executed / "half.receipt.json").write_text('{"page": "hal')
+    assert list(durations.page_times("demo", workspace, but="b")["page"]) == ["a"]
     table = durations.page_times("demo", workspace)
     assert list(table["page"]) == ["b", "a"] and table["seconds"].sum() == 63.5
     assert "2 pages were executed" in durations.page_summary(table)
