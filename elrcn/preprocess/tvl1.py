@@ -1,8 +1,7 @@
 """One scale of the IPOL TV-L1 optical flow: five warps, each solved by fused sweeps.
 
-Images are padded by one pixel: pixel (i, j) of the paper is ``[i + 1, j + 1]``. A compiled function
-calls only those of its own module, because a compiled caller that is cached does not notice when
-another module changes.
+Images are padded as in `elrcn.preprocess.tvl1_memory`. A compiled function calls only those of its
+own module, because a compiled caller that is cached does not notice when another module changes.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import threading
 import numba
 import numpy as np
 
+from elrcn.preprocess.tvl1_memory import LEFT, Disjoint, padded
 from elrcn.preprocess.tvl1_warp import centred_gradient, linearise
 
 TAU = np.float32(0.25)
@@ -28,47 +28,58 @@ _KEPT = 12  # image sizes whose working memory a thread keeps: two pyramids
 _local = threading.local()
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
+_LEFT, _U1 = np.uintp(LEFT), np.uintp(1)
+
 # Contraction to fused multiply-add alone: sums keep their order, so every run gives the same bits.
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_OPTIONS = dict(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_compiled = numba.njit(**_OPTIONS)
+_disjoint = numba.njit(**_OPTIONS, pipeline_class=Disjoint)
 
 
-@_compiled
-def _primal_row(u1, u2, warped, dual, change, i, kept, nx):
+@_disjoint
+def _primal_row(u1, u2, dx, dy, constant, inverse, p1, l1, q1, p2, l2, q2, change, i, kept, nx):
     """Threshold step as a clamp, then the divergence step, for one row; squared changes.
 
-    The changes go to row `kept` of their image.
+    The changes are added to row `kept` of their image. `l1` and `l2` are `p1` and `p2` again: as
+    one array each, the compiler would shuffle its registers to reuse the left neighbours.
     """
-    for j in range(1, nx + 1):
-        a, b = u1[i, j], u2[i, j]
-        dx, dy = warped[0, i, j], warped[1, i, j]
-        rho = warped[2, i, j] + (dx * a + dy * b)
-        step = min(max(-rho * warped[3, i, j], -_LT), _LT)
-        div1 = (dual[0, i, j] - dual[0, i, j - 1]) + (dual[1, i, j] - dual[1, i - 1, j])
-        div2 = (dual[2, i, j] - dual[2, i, j - 1]) + (dual[3, i, j] - dual[3, i - 1, j])
-        new_a = a + step * dx + THETA * div1
-        new_b = b + step * dy + THETA * div2
-        u1[i, j] = new_a
-        u2[i, j] = new_b
-        change[kept, j] = (new_a - a) * (new_a - a) + (new_b - b) * (new_b - b)
-    u1[i, nx + 1] = u1[i, nx]
-    u2[i, nx + 1] = u2[i, nx]
+    here, above, row = np.uintp(i), np.uintp(i - 1), np.uintp(kept)
+    for t in range(nx):
+        j = _LEFT + np.uintp(t)
+        left = j - _U1
+        a, b = u1[here, j], u2[here, j]
+        x, y = dx[here, j], dy[here, j]
+        rho = constant[here, j] + (x * a + y * b)
+        step = min(max(rho * inverse[here, j], -_LT), _LT)
+        div1 = (p1[here, j] - l1[here, left]) + (q1[here, j] - q1[above, j])
+        div2 = (p2[here, j] - l2[here, left]) + (q2[here, j] - q2[above, j])
+        new_a = a - step * x + THETA * div1
+        new_b = b - step * y + THETA * div2
+        u1[here, j] = new_a
+        u2[here, j] = new_b
+        change[row, j] += (new_a - a) * (new_a - a) + (new_b - b) * (new_b - b)
+    last = _LEFT + np.uintp(nx)
+    u1[here, last] = u1[here, last - _U1]
+    u2[here, last] = u2[here, last - _U1]
 
 
-@_compiled
-def _dual_row(u, dual, k, i, nx):
+@_disjoint
+def _dual_row(u, p, q, i, nx):
     """Dual update of one component of the flow in one row."""
-    for j in range(1, nx + 1):
-        ux = u[i, j + 1] - u[i, j]
-        uy = u[i + 1, j] - u[i, j]
+    here, below = np.uintp(i), np.uintp(i + 1)
+    for t in range(nx):
+        j = _LEFT + np.uintp(t)
+        ux = u[here, j + _U1] - u[here, j]
+        uy = u[below, j] - u[here, j]
         scale = _ONE / (_ONE + _TAUT * np.sqrt(ux * ux + uy * uy))
-        dual[k, i, j] = (dual[k, i, j] + _TAUT * ux) * scale
-        dual[k + 1, i, j] = (dual[k + 1, i, j] + _TAUT * uy) * scale
+        p[here, j] = (p[here, j] + _TAUT * ux) * scale
+        q[here, j] = (q[here, j] + _TAUT * uy) * scale
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _row_sum(change, i, nx):
     total = _ZERO
-    for j in range(1, nx + 1):
+    for j in range(LEFT, LEFT + nx):
         total += change[i, j]
     return total
 
@@ -78,13 +89,13 @@ def _mean_in_order(change, ny, nx):
     """Mean change summed in single precision from first pixel to last, as the program does."""
     total = _ZERO
     for i in range(1, ny + 1):
-        for j in range(1, nx + 1):
+        for j in range(LEFT, LEFT + nx):
             total += change[i, j]
     return total / np.float32(ny * nx)
 
 
 @_compiled
-def iterate(u1, u2, warped, dual, change):
+def iterate(u1, u2, warped, dual, change, nx):
     """Solve the linearised problem by sweeps over rows, until the flow hardly changes.
 
     The padding carries the boundary conditions: 0 for the dual variables (divergence) and a copy
@@ -92,41 +103,47 @@ def iterate(u1, u2, warped, dual, change):
 
     Parameters
     ----------
-    u1, u2 : ndarray, shape (ny + 2, nx + 2), float32
-        Flow in pixels: first guess on entry, solution on return.
-    warped : ndarray, shape (4, ny + 2, nx + 2), float32
+    u1, u2 : ndarray, shape (ny + 2, columns), float32
+        Padded flow in pixels: first guess on entry, solution on return.
+    warped : ndarray, shape (4, ny + 2, columns), float32
         See `linearise`.
-    dual : ndarray, shape (4, ny + 2, nx + 2), float32
+    dual : ndarray, shape (4, ny + 2, columns), float32
         Dual variables of both components, kept from warp to warp.
-    change : ndarray, shape (ny + 2, nx + 2), float32
+    change : ndarray, shape (ny + 2, columns), float32
         Working memory.
+    nx : int
+        Width in pixels.
 
     Returns
     -------
     int
         Iterations done.
     """
-    ny, nx = u1.shape[0] - 2, u1.shape[1] - 2
+    ny = u1.shape[0] - 2
+    dx, dy, constant, inverse = warped[0], warped[1], warped[2], warped[3]
+    p1, q1, p2, q2 = dual[0], dual[1], dual[2], dual[3]
     error = np.float32(np.inf)
     n = 0
     while error > EPSILON2 and n < MAX_ITERATIONS:
         n += 1
-        total = 0.0
-        # All changes are wanted only near the end; before, one row serves, which stays at hand.
+        # All changes are wanted only near the end; before, one row of sums serves, at hand.
         near = error < _NEAR * EPSILON2
+        change[: ny + 1 if near else 1] = _ZERO
         for i in range(1, ny + 1):
             kept = i if near else 0
-            _primal_row(u1, u2, warped, dual, change, i, kept, nx)
-            total += _row_sum(change, kept, nx)
+            _primal_row(
+                u1, u2, dx, dy, constant, inverse, p1, p1, q1, p2, p2, q2, change, i, kept, nx
+            )
             if i > 1:
                 # One row behind: row i still needed the old duals of row i - 1.
-                _dual_row(u1, dual, 0, i - 1, nx)
-                _dual_row(u2, dual, 2, i - 1, nx)
-        for j in range(nx + 2):
-            u1[ny + 1, j] = u1[ny, j]
-            u2[ny + 1, j] = u2[ny, j]
-        _dual_row(u1, dual, 0, ny, nx)
-        _dual_row(u2, dual, 2, ny, nx)
+                _dual_row(u1, p1, q1, i - 1, nx)
+                _dual_row(u2, p2, q2, i - 1, nx)
+        u1[ny + 1], u2[ny + 1] = u1[ny], u2[ny]
+        _dual_row(u1, p1, q1, ny, nx)
+        _dual_row(u2, p2, q2, ny, nx)
+        total = 0.0
+        for i in range(1 if near else 0, ny + 1 if near else 1):
+            total += _row_sum(change, i, nx)
         error = np.float32(total / (ny * nx))
         if near and abs(error - EPSILON2) < np.float32(0.002) * EPSILON2:
             # The stop is part of the result: near a tie, round as the program does.
@@ -144,7 +161,7 @@ def _workspace(height, width):
     if (height, width) not in kept:
         if len(kept) >= _KEPT:
             kept.clear()
-        kept[height, width] = np.zeros((13, height + 2, width + 2), np.float32)
+        kept[height, width] = padded(13, height, width)
     return kept[height, width]
 
 
@@ -158,21 +175,23 @@ def solve_scale(level0: np.ndarray, level1: np.ndarray, flow: np.ndarray) -> int
     ----------
     level0, level1 : ndarray, shape (ny, nx), float32
         Smoothed frames.
-    flow : ndarray, shape (2, ny + 2, nx + 2), float32
-        Flow in pixels: first guess on entry, solution on return.
+    flow : ndarray, shape (2, ny + 2, columns), float32
+        `padded` flow in pixels: first guess on entry, solution on return.
 
     Returns
     -------
     int
         Inner iterations done.
     """
-    work = _workspace(*level0.shape)
+    height, width = level0.shape
+    work = _workspace(height, width)
     i0, images, warped, dual, change = work[0], work[1:4], work[4:8], work[8:12], work[12]
-    i0[1:-1, 1:-1], images[0, 1:-1, 1:-1] = level0, level1
+    inner = (slice(1, height + 1), slice(LEFT, LEFT + width))
+    i0[inner], images[0][inner] = level0, level1
     dual[:] = 0
-    centred_gradient(images[0], images[1], images[2])
+    centred_gradient(images[0], images[1], images[2], width)
     iterations = 0
     for _ in range(WARPS):
-        linearise(i0, images, flow[0], flow[1], warped)
-        iterations += iterate(flow[0], flow[1], warped, dual, change)
+        linearise(i0, images, flow[0], flow[1], warped, width)
+        iterations += iterate(flow[0], flow[1], warped, dual, change, width)
     return iterations

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from elrcn.preprocess.tvl1 import solve_scale
+from elrcn.preprocess.tvl1_memory import LEFT, padded
 
 PRESMOOTHING = 0.8
 ZOOM_SIGMA = 0.6 * np.sqrt(1 / 0.5**2 - 1)
@@ -114,10 +115,9 @@ def zoom_taps(n, wanted):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _zoom_flow(coarse, fine):
+def _zoom_flow(coarse, nx, fine, columns):
     """Bicubic zoom of a padded flow component to a finer scale, in the finer scale's pixels."""
-    ny, nx = coarse.shape[0] - 2, coarse.shape[1] - 2
-    rows, columns = fine.shape[0] - 2, fine.shape[1] - 2
+    ny, rows = coarse.shape[0] - 2, fine.shape[0] - 2
     index_y, weight_y = zoom_taps(ny, rows)
     index_x, weight_x = zoom_taps(nx, columns)
     line = np.empty(nx, np.float64)
@@ -126,7 +126,7 @@ def _zoom_flow(coarse, fine):
         for k in range(4):
             row, weight = index_y[k, i] + 1, weight_y[k, i]
             for j in range(nx):
-                line[j] += weight * coarse[row, j + 1]
+                line[j] += weight * coarse[row, LEFT + j]
         for j in range(columns):
             value = (
                 weight_x[0, j] * line[index_x[0, j]]
@@ -134,7 +134,7 @@ def _zoom_flow(coarse, fine):
                 + weight_x[2, j] * line[index_x[2, j]]
                 + weight_x[3, j] * line[index_x[3, j]]
             )
-            fine[i + 1, j + 1] = np.float32(value) * np.float32(2)
+            fine[i + 1, LEFT + j] = np.float32(value) * np.float32(2)
 
 
 def _normalised(first, second):
@@ -164,12 +164,12 @@ def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     for levels in pyramid:
         for _ in range(1, scales_that_fit(*first.shape)):
             levels.append(smooth(levels[-1], smoothing, 2))
-    flow = None
+    flow = width = None
     for level0, level1 in zip(*map(reversed, pyramid), strict=True):
-        shape = (level0.shape[0] + 2, level0.shape[1] + 2)
-        coarse, flow = flow, np.zeros((2, *shape), np.float32)
-        if coarse is not None:
-            _zoom_flow(coarse[0], flow[0])
-            _zoom_flow(coarse[1], flow[1])
+        coarse, flow = (flow, width), padded(2, *level0.shape)
+        width = level0.shape[1]
+        if coarse[0] is not None:
+            for k in range(2):
+                _zoom_flow(coarse[0][k], coarse[1], flow[k], width)
         solve_scale(level0, level1, flow)
-    return np.ascontiguousarray(flow[:, 1:-1, 1:-1].transpose(1, 2, 0))
+    return np.ascontiguousarray(flow[:, 1:-1, LEFT : LEFT + width].transpose(1, 2, 0))

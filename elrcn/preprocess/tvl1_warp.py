@@ -1,15 +1,17 @@
 """Bicubic warp of a frame and its gradient, for the IPOL TV-L1 optical flow.
 
-Images are padded by one pixel: pixel (i, j) of the paper is ``[i + 1, j + 1]``. A compiled function
-calls only those of its own module, because a compiled caller that is cached does not notice when
-another module changes. Indices that start anywhere are unsigned: a signed one that may be negative
-is tested at each step, which keeps a loop from being vectorised.
+Images are padded as in `elrcn.preprocess.tvl1_memory`. A compiled function calls only those of its
+own module, because a compiled caller that is cached does not notice when another module changes.
+Indices that start anywhere are unsigned: a signed one that may be negative is tested at each step,
+which keeps a loop from being vectorised.
 """
 
 from __future__ import annotations
 
 import numba
 import numpy as np
+
+from elrcn.preprocess.tvl1_memory import LEFT, Disjoint
 
 _TILE = 64  # pixels of a row warped together
 _FAR = np.int32(1 << 20)
@@ -19,7 +21,9 @@ _HALF, _ONE, _ZERO = np.float32(0.5), np.float32(1), np.float32(0)
 _TWO, _THREE, _FOUR, _FIVE = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
 
 # Contraction to fused multiply-add alone: sums keep their order, so every run gives the same bits.
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_OPTIONS = dict(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_compiled = numba.njit(**_OPTIONS)
+_disjoint = numba.njit(**_OPTIONS, pipeline_class=Disjoint)
 
 
 @_compiled
@@ -34,18 +38,23 @@ def cubic_weights(x):
     )
 
 
-@_compiled
-def centred_gradient(image, out_x, out_y):
-    """Half differences of a padded image; one-sided at its border."""
-    ny, nx = image.shape[0] - 2, image.shape[1] - 2
+@_disjoint
+def centred_gradient(image, out_x, out_y, nx):
+    """Half differences of a padded image `nx` pixels wide; one-sided at its border."""
+    ny = image.shape[0] - 2
+    first, last = np.uintp(LEFT), np.uintp(LEFT + nx - 1)
     for i in range(1, ny + 1):
-        up, down = max(i - 1, 1), min(i + 1, ny)
-        for j in range(1, nx + 1):
-            out_x[i, j] = _HALF * (image[i, min(j + 1, nx)] - image[i, max(j - 1, 1)])
-            out_y[i, j] = _HALF * (image[down, j] - image[up, j])
+        line, up, down = np.uintp(i), np.uintp(max(i - 1, 1)), np.uintp(min(i + 1, ny))
+        for t in range(nx):
+            j = first + np.uintp(t)
+            out_x[line, j] = _HALF * (image[line, j + _U1] - image[line, j - _U1])
+            out_y[line, j] = _HALF * (image[down, j] - image[up, j])
+        second, before = min(first + _U1, last), max(last - _U1, first)
+        out_x[line, first] = _HALF * (image[line, second] - image[line, first])
+        out_x[line, last] = _HALF * (image[line, last] - image[line, before])
 
 
-@_compiled
+@_disjoint
 def _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction):
     """Find where a tile of a row comes from: cell's displacement and position in the cell.
 
@@ -55,9 +64,9 @@ def _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction):
     # 32-bit integers throughout: there is no vector instruction for 64-bit ones to floats.
     wide, high = np.float32(nx), np.float32(ny)
     last_x, last_y = np.int32(nx - 3), np.int32(ny - 3)
-    row, begin = np.int32(i - 1), np.int32(start - 1)
+    row, begin = np.int32(i - 1), np.int32(start - LEFT)
     line, place = np.uintp(i), np.uintp(start)
-    for t in range(count):
+    for t in range((count + 7) // 8 * 8):
         column = np.int32(begin + np.int32(t))
         j = place + np.uintp(t)
         x = min(max(np.float32(column) + u1[line, j], _ZERO), wide)
@@ -108,13 +117,20 @@ def _next_run(cell, inside, first, count):
 
 
 @_compiled
-def _first_run(cell, inside, count):
-    """First run of a tile: the whole tile, as a rule, which is found out without branches."""
+def _first_run(cell, inside, count, start, columns):
+    """First run of a tile: the whole tile, as a rule, which is found out without branches.
+
+    Then it is extended over pixels that are not inside, whose weights are 0, to a whole number of
+    vectors, if what it reads lies within rows of `columns`.
+    """
     low_x, high_x = _span(cell, inside, 0, count)
     low_y, high_y = _span(cell, inside, _TILE, count)
     if high_x - low_x > 1 or high_y - low_y > 1 or low_x > high_x:
         return _next_run(cell, inside, 0, count)
-    first, stop = 0, count
+    first, stop = 0, (count + 7) // 8 * 8
+    if start + low_x >= 1 and start + low_x + stop + 3 <= columns:
+        return first, stop, low_x, low_y
+    stop = count
     while inside[first] == _INT0:
         first += 1
     while inside[stop - 1] == _INT0:
@@ -122,7 +138,7 @@ def _first_run(cell, inside, count):
     return first, stop, low_x, low_y
 
 
-@_compiled
+@_disjoint
 def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
     """Weigh five samples an axis: the four cubic ones, one further where the cell is."""
     least = np.int32(low)
@@ -141,10 +157,9 @@ def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
 
 
 @_compiled
-def _warp_run(images, k, weights, row, column, first, stop, out):
-    """Warp a run of a row; its five by five samples begin at `row` and ``column + t``."""
-    image = images[k]
-    begin = np.uintp(k * _TILE + first)
+def _warp_run(image, weights, row, column, first, stop, out, i, start):
+    """Warp a run of row `i`; its five by five samples begin at `row` and ``column + t``."""
+    line, begin = np.uintp(i), np.uintp(start + first)
     r0 = np.uintp(row)
     r1, r2, r3, r4 = r0 + _U1, r0 + _U2, r0 + _U3, r0 + _U4
     for s in range(stop - first):
@@ -188,51 +203,46 @@ def _warp_run(images, k, weights, row, column, first, stop, out):
             + a3 * image[r4, c3]
             + a4 * image[r4, c4]
         )
-        out[begin + np.uintp(s)] = total
+        out[line, begin + np.uintp(s)] = total
+
+
+@_disjoint
+def _constants(i0, u1, u2, dx, dy, constant, inverse, i, nx):
+    """Turn a row of the warped I1 in `constant` into rho_c, and find 1 / |grad|^2."""
+    line, first = np.uintp(i), np.uintp(LEFT)
+    for t in range(nx):
+        j = first + np.uintp(t)
+        a, b = dx[line, j], dy[line, j]
+        norm = a * a + b * b
+        constant[line, j] = constant[line, j] - a * u1[line, j] - b * u2[line, j] - i0[line, j]
+        inverse[line, j] = _ONE / norm if norm > _ZERO else _ZERO
 
 
 @_compiled
-def _constants(i0, u1, u2, values, warped, i, start, count):
-    """Turn the warped I1, I1x and I1y of a tile into what the inner iteration needs."""
-    line, begin = np.uintp(i), np.uintp(start)
-    for t in range(count):
-        dx, dy = values[_TILE + t], values[2 * _TILE + t]
-        norm = dx * dx + dy * dy
-        j = begin + np.uintp(t)
-        values[t] = values[t] - dx * u1[line, j] - dy * u2[line, j] - i0[line, j]
-        values[3 * _TILE + t] = _ONE / norm if norm > _ZERO else _ZERO
-    for t in range(count):
-        warped[0, line, begin + np.uintp(t)] = values[_TILE + t]
-    for t in range(count):
-        warped[1, line, begin + np.uintp(t)] = values[2 * _TILE + t]
-    for t in range(count):
-        warped[2, line, begin + np.uintp(t)] = values[t]
-    for t in range(count):
-        warped[3, line, begin + np.uintp(t)] = values[3 * _TILE + t]
-
-
-@_compiled
-def linearise(i0, images, u1, u2, warped):
+def linearise(i0, images, u1, u2, warped, nx):
     """Warp I1 and its gradient by the flow: ``rho(u) = rho_c + I1wx u1 + I1wy u2``.
 
     Fills ``warped`` with I1wx, I1wy, rho_c and 1 / |grad|^2 (0 where there is no gradient).
+    Images are `nx` pixels wide.
     """
-    ny, nx = i0.shape[0] - 2, i0.shape[1] - 2
+    ny, columns = i0.shape[0] - 2, i0.shape[1]
     cell, inside = np.zeros(2 * _TILE, np.int32), np.zeros(_TILE, np.int32)
     fraction, weights = np.zeros(2 * _TILE, np.float32), np.zeros(10 * _TILE, np.float32)
-    values = np.zeros(4 * _TILE, np.float32)
+    image, image_x, image_y = images[0], images[1], images[2]
+    dx, dy, constant, inverse = warped[0], warped[1], warped[2], warped[3]
     for i in range(1, ny + 1):
-        for start in range(1, nx + 1, _TILE):
-            count = min(_TILE, nx + 1 - start)
+        dx[i], dy[i], constant[i] = _ZERO, _ZERO, _ZERO
+        for start in range(LEFT, LEFT + nx, _TILE):
+            count = min(_TILE, LEFT + nx - start)
             _locate(u1, u2, i, start, count, nx, ny, cell, inside, fraction)
-            values[:] = 0
             # Neighbours move alike, so their samples are neighbours too: nothing is gathered.
-            first, stop, low_x, low_y = _first_run(cell, inside, count)
+            first, stop, low_x, low_y = _first_run(cell, inside, count, start, columns)
             while first < stop:
                 _run_weights(cell, inside, fraction, 0, low_x, first, stop, weights)
                 _run_weights(cell, inside, fraction, _TILE, low_y, first, stop, weights)
                 row, column = i + low_y - 1, start + low_x - 1
-                for k in range(3):
-                    _warp_run(images, k, weights, row, column, first, stop, values)
+                _warp_run(image_x, weights, row, column, first, stop, dx, i, start)
+                _warp_run(image_y, weights, row, column, first, stop, dy, i, start)
+                _warp_run(image, weights, row, column, first, stop, constant, i, start)
                 first, stop, low_x, low_y = _next_run(cell, inside, stop, count)
-            _constants(i0, u1, u2, values, warped, i, start, count)
+        _constants(i0, u1, u2, dx, dy, constant, inverse, i, nx)

@@ -24,6 +24,7 @@ from elrcn.models.vgg import VGG
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
 from elrcn.preprocess.tvl1 import iterate
+from elrcn.preprocess.tvl1_memory import LEFT, padded
 from elrcn.preprocess.tvl1_warp import centred_gradient, linearise
 
 from .clips import moving_face
@@ -81,31 +82,31 @@ def _flow(quick):
     rounds = 3 if quick else 15
     clip = moving_face(20, side, side)
     pixels = side * side
-    work = np.zeros((13, side + 2, side + 2), np.float32)
+    work, flow, u = padded(13, side, side), padded(2, side, side), padded(2, side, side)
+    inner = (slice(1, side + 1), slice(LEFT, LEFT + side))
     i0, images, warped, dual, change = work[0], work[1:4], work[4:8], work[8:12], work[12]
-    i0[1:-1, 1:-1], images[0, 1:-1, 1:-1] = clip[0], clip[5]
-    centred_gradient(*images)
-    flow = np.zeros((2, side + 2, side + 2), np.float32)
+    i0[inner], images[0][inner] = clip[0], clip[5]
+    centred_gradient(*images, side)
     flow += np.random.default_rng(0).normal(0, 0.2, flow.shape).astype(np.float32)
-    linearise(i0, images, flow[0], flow[1], warped)
+    linearise(i0, images, flow[0], flow[1], warped, side)
     iterations = 0
 
     def sweep():
         # The same start each time, hence the same number of iterations.
         nonlocal iterations
-        u = flow.copy()
+        u[:] = flow
         dual[:] = 0
-        iterations = iterate(u[0], u[1], warped, dual, change)
+        iterations = iterate(u[0], u[1], warped, dual, change, side)
 
     sweep()
     size = f"{side} x {side}"
     each = iterations * pixels
-    motion = flow[:, 1:-1, 1:-1].transpose(1, 2, 0).copy()
+    motion = flow[:, *inner].transpose(1, 2, 0).copy()
     n, length = len(clip), 10
     return [
         ("TV-L1 inner sweep", f"{size}, {iterations} iterations", sweep,
          SWEEP_OPERATIONS * each, 4 * SWEEP_VALUES * each, rounds),
-        ("TV-L1 warp", size, lambda: linearise(i0, images, flow[0], flow[1], warped),
+        ("TV-L1 warp", size, lambda: linearise(i0, images, flow[0], flow[1], warped, side),
          WARP_OPERATIONS * pixels, 4 * WARP_VALUES * pixels, rounds),
         ("strain", size, lambda: optical_strain(motion),
          STRAIN_OPERATIONS * pixels, 4 * STRAIN_VALUES * pixels, rounds),

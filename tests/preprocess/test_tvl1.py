@@ -6,6 +6,7 @@ import pytest
 
 from elrcn.preprocess import tvl1_warp
 from elrcn.preprocess.flow import tvl1_flow
+from elrcn.preprocess.tvl1_memory import LEFT, padded
 from elrcn.preprocess.tvl1_pyramid import gaussian_kernel, ipol_flow, scales_that_fit, smooth
 
 REFERENCE = Path(__file__).parents[1] / "data" / "tvl1_reference"
@@ -72,6 +73,14 @@ def warp_slowly(image, u1, u2):
     return out
 
 
+def test_rows_of_padded_images_begin_at_cache_lines():
+    for nx in (16, 63, 224):
+        images = padded(2, 20, nx)
+        assert images.shape[:2] == (2, 22) and not images.any()
+        assert images[1, 3, LEFT:].ctypes.data % 64 == 0
+        assert images.shape[2] >= LEFT + nx + 1
+
+
 @pytest.mark.parametrize("amplitude", [0.0, 0.4, 3.0, 40.0])
 def test_the_warp_equals_a_slow_one_for_any_motion(amplitude):
     rng = np.random.default_rng(7)
@@ -79,12 +88,12 @@ def test_the_warp_equals_a_slow_one_for_any_motion(amplitude):
     image = rng.uniform(0, 255, (ny, nx)).astype(np.float32)
     flow = amplitude * rng.normal(size=(2, ny, nx)).astype(np.float32)
     flow[:, 5:15] = cv2.GaussianBlur(flow[0, 5:15], (0, 0), 5)
-    padded = np.pad(np.stack([image, 2 * image, 1 - image]), ((0, 0), (1, 1), (1, 1)))
-    u = np.pad(flow, ((0, 0), (1, 1), (1, 1)))
-    warped = np.zeros((4, ny + 2, nx + 2), np.float32)
-    i0 = np.zeros((ny + 2, nx + 2), np.float32)
-    tvl1_warp.linearise(i0, padded, u[0], u[1], warped)
-    warped = warped[:, 1:-1, 1:-1]
+    inner = (slice(None), slice(1, ny + 1), slice(LEFT, LEFT + nx))
+    images, u, warped, i0 = (padded(n, ny, nx) for n in (3, 2, 4, 1))
+    images[inner] = image, 2 * image, 1 - image
+    u[inner] = flow
+    tvl1_warp.linearise(i0[0], images, u[0], u[1], warped, nx)
+    warped = warped[inner]
     expected = warp_slowly(image, flow[0], flow[1])
     np.testing.assert_allclose(warped[0], 2 * expected, atol=2e-3)
     value = warped[2] + warped[0] * flow[0] + warped[1] * flow[1]
@@ -92,7 +101,7 @@ def test_the_warp_equals_a_slow_one_for_any_motion(amplitude):
     assert (warped[3][expected == 0] == 0).all()
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (16, 97), (131, 18), (53, 67), (300, 17)])
+@pytest.mark.parametrize("shape", [(16, 16), (16, 97), (131, 18), (53, 67), (300, 17), (16, 1000)])
 def test_any_size(shape):
     rng = np.random.default_rng(3)
     first = cv2.GaussianBlur(rng.uniform(0, 255, shape).astype(np.float32), (0, 0), 1.5)
