@@ -15,6 +15,7 @@ STAGES = {
     "strain": "optical strain of a flow: ours, numpy in two ways, OpenCV filters",
     "tim": "TIM to ten frames: closed form against the SVD program",
     "lbp_top": "LBP-TOP of ten frames: ours against scikit-image's loops",
+    "pipeline": "246 clips of frames to stacks: ours against the naive chain, and its memory",
     "training": "training folds: ours against plain torch, side by side, from stored features",
     "growth": "time and memory against clips, frames and pixels",
     "roofline": "operations and bytes a second of the kernels, and the machine's limits",

@@ -99,6 +99,7 @@ def interleave(
     units: Mapping[str, float] | None = None,
     repeats: Mapping[str, int] | None = None,
     warm: bool = True,
+    limits: Mapping[str, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run all competitors in turn, `rounds` times.
 
@@ -114,20 +115,24 @@ def interleave(
         Calls of short competitors that are timed together in a round.
     warm : bool
         Call each once before, for compilation and caches.
+    limits : mapping of name to int, optional
+        Rounds after which a slow competitor sits out.
 
     Returns
     -------
     dict of name to ndarray, shape (rounds,)
-        Seconds a unit.
+        Seconds a unit; NaN in rounds that were sat out.
     """
-    units, repeats = units or {}, repeats or {}
+    units, repeats, limits = units or {}, repeats or {}, limits or {}
     if warm:
         for run in competitors.values():
             run()
-    seconds = {name: np.zeros(rounds) for name in competitors}
+    seconds = {name: np.full(rounds, np.nan) for name in competitors}
     names = list(competitors)
     for k in range(rounds):
         for name in names if k % 2 == 0 else reversed(names):
+            if k >= limits.get(name, rounds):
+                continue
             run, times = competitors[name], repeats.get(name, 1)
             start = time.perf_counter()
             for _ in range(times):
@@ -155,7 +160,7 @@ def compare(
     notes, peaks = notes or {}, peaks or {}
     rows = []
     for name, times in seconds.items():
-        low, middle, high = np.percentile(seconds[yardstick] / times, [25, 50, 75])
+        low, middle, high = np.nanpercentile(seconds[yardstick] / times, [25, 50, 75])
         found, allowed = agreement.get(name, (None, None))
         rows.append(
             Row(
@@ -163,8 +168,8 @@ def compare(
                 name,
                 size,
                 threads,
-                len(times),
-                ms=1000 * float(np.median(times)),
+                int(np.isfinite(times).sum()),
+                ms=1000 * float(np.nanmedian(times)),
                 ratio=float(middle),
                 ratio_low=float(low),
                 ratio_high=float(high),
