@@ -61,8 +61,7 @@ class Session:
         self.seed = self.profile.seed + seed
         self.device = str(resolve_device(device))
         self.progress = progress
-        # What executes several notebooks at once says how many cores each may take.
-        self.workers = workers or int(os.environ.get("ELRCN_WORKERS") or 0)
+        self.workers = workers
         self.given = resolve_roots(casme2_root or None, samm_root or None)
 
     @property
@@ -75,7 +74,7 @@ class Session:
         """Folds trained at once; the result does not depend on it."""
         if self.device != "cpu":
             return 1
-        return self.workers or max(1, (os.cpu_count() or 1) // self.profile.threads_per_fold)
+        return self.workers or max(1, _cores() // self.profile.threads_per_fold)
 
     @property
     def synthetic(self) -> bool:
@@ -179,3 +178,11 @@ class Session:
             return face_identity_weights(
                 self.profile, self.workspace.cache / "pretrained", progress=self.progress
             )
+
+
+def _cores() -> int:
+    """Cores of this machine, or the share of them that pages executed at once leave to this one."""
+    try:
+        return int(Path(os.environ["ELRCN_SHARE"]).read_text())
+    except (KeyError, OSError, ValueError):
+        return os.cpu_count() or 1

@@ -8,11 +8,14 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from elrcn.errors import ElrcnError
+from elrcn.report.artifacts import write_atomically
 
-#: How many folds or clips a page may compute at once where its notebook leaves it open.
-WORKERS = "ELRCN_WORKERS"
+#: Names a file that holds how many folds a page may train at once where its notebook leaves it
+#: open. It is read before every method, so the last page of all gets every core.
+SHARE = "ELRCN_SHARE"
 
 
 def jobs_here(pages: int, wanted: int = 0) -> int:
@@ -26,7 +29,7 @@ def jobs_here(pages: int, wanted: int = 0) -> int:
 
 
 def run_parallel(
-    task: Callable[[str, int], float], names: Sequence[str], jobs: int
+    task: Callable[[str, int], float], names: Sequence[str], jobs: int, share: Path
 ) -> Iterator[tuple[str, float]]:
     """Call ``task(name, slot)`` for every name, `jobs` at once, each in a process of its own.
 
@@ -38,6 +41,8 @@ def run_parallel(
         Begun in this order.
     jobs : int
         Processes at once.
+    share : Path
+        File that holds, while they run, how many cores each may take.
 
     Yields
     ------
@@ -52,7 +57,7 @@ def run_parallel(
     """
     context = multiprocessing.get_context("fork")
     waiting, running, failed = deque(names), {}, None
-    free = list(range(jobs))[::-1]
+    free, cores = list(range(jobs))[::-1], os.cpu_count() or 1
     try:
         while running or (waiting and not failed):
             while waiting and free and not failed:
@@ -62,6 +67,7 @@ def run_parallel(
                 process.start()
                 theirs.close()
                 running[ours] = (process, name, slot)
+            write_atomically(share, str(max(1, cores // max(1, len(running)))))
             for ours in wait(list(running)):
                 process, name, slot = running.pop(ours)
                 free.append(slot)
@@ -81,6 +87,8 @@ def run_parallel(
         for process, _, _ in running.values():
             process.join()
         raise
+    finally:
+        share.unlink(missing_ok=True)
     if failed:
         if failed[0] == "KeyboardInterrupt":
             raise KeyboardInterrupt

@@ -19,7 +19,7 @@ from elrcn.errors import ElrcnError
 from elrcn.models.device import resolve_device
 from elrcn.publish import pages, receipts
 from elrcn.publish.kernel import kernel_manager
-from elrcn.publish.parallel import WORKERS, jobs_here, run_parallel
+from elrcn.publish.parallel import SHARE, jobs_here, run_parallel
 from elrcn.publish.parameters import resolve_parameters
 from elrcn.workspace import Workspace
 
@@ -115,14 +115,15 @@ def _execute(workspace, due, overrides, progress, jobs):
         for page in due:
             yield page, execute_page(workspace, page, overrides[page], progress)
         return
-    # Together the pages must not ask for more cores than there are.
-    share = max(1, (os.cpu_count() or 1) // jobs)
+    partial = workspace.root / ".elrcn" / "partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    share = partial / f"share-{os.getpid()}"
 
     def task(page: str, slot: int) -> float:
-        environment = {WORKERS: str(share), "TQDM_POSITION": str(1 + slot)}
+        environment = {SHARE: str(share), "TQDM_POSITION": str(1 + slot)}
         return execute_page(workspace, page, overrides[page], progress, environment)
 
-    yield from run_parallel(task, due, jobs)
+    yield from run_parallel(task, due, jobs, share)
 
 
 def execute_page(
