@@ -8,8 +8,10 @@ import numba
 import numpy as np
 
 from elrcn.errors import ElrcnError
+from elrcn.preprocess.tvl1_memory import Disjoint
 
 _BLOCK = 512  # pixels at a time: T x 512 float32 sums stay in the first-level cache
+_B0, _B1, _B2, _B3 = (np.uintp(k) for k in range(4))
 
 
 @lru_cache(maxsize=256)
@@ -85,27 +87,65 @@ def frames_needed(n: int, length: int) -> np.ndarray:
     return np.flatnonzero(tim_matrix(n, length).any(axis=1))
 
 
-@numba.njit(cache=True, nogil=True)
+_OPTIONS = dict(cache=True, nogil=True)
+_compiled = numba.njit(**_OPTIONS)
+_disjoint = numba.njit(**_OPTIONS, pipeline_class=Disjoint)
+
+
+@_disjoint
+def _load(frames, i, start, size, blocks, k):
+    """Pixels of frame `i` from `start` as floats, into block `k`."""
+    frame, first, block = np.uintp(i), np.uintp(start), np.uintp(k)
+    for j in range(size):
+        blocks[block, np.uintp(j)] = frames[frame, first + np.uintp(j)]
+
+
+@_disjoint
+def _add_four(sums, t, blocks, w0, w1, w2, w3, size):
+    """Add four weighed frames to a sum: one after another, but the sum is fetched once."""
+    row = np.uintp(t)
+    for x in range(size):
+        j = np.uintp(x)
+        total = sums[row, j] + w0 * blocks[_B0, j]
+        total = total + w1 * blocks[_B1, j]
+        total = total + w2 * blocks[_B2, j]
+        sums[row, j] = total + w3 * blocks[_B3, j]
+
+
+@_disjoint
+def _store(sums, t, out, start, size):
+    row, first = np.uintp(t), np.uintp(start)
+    for j in range(size):
+        out[row, first + np.uintp(j)] = sums[row, np.uintp(j)]
+
+
+@_compiled
 def _combine(frames, weights, out):
-    """out[t] = sum_i weights[i, t] frames[i], a block of pixels at a time."""
+    """out[t] = sum_i weights[i, t] frames[i]: a block of pixels and four frames at a time.
+
+    `weights` has rows of zeros after the last frame's, to a multiple of four.
+    """
     n, pixels = frames.shape
     length = weights.shape[1]
     sums = np.empty((length, _BLOCK), np.float32)
-    block = np.empty(_BLOCK, np.float32)
+    blocks = np.zeros((4, _BLOCK), np.float32)
     for start in range(0, pixels, _BLOCK):
         size = min(_BLOCK, pixels - start)
         sums[:] = 0
-        for i in range(n):
-            for j in range(size):
-                block[j] = frames[i, start + j]
+        for i in range(0, n, 4):
+            for k in range(min(4, n - i)):
+                _load(frames, i + k, start, size, blocks, k)
             for t in range(length):
-                weight = weights[i, t]
-                if weight != 0:
-                    for j in range(size):
-                        sums[t, j] += weight * block[j]
+                w0, w1, w2, w3 = (
+                    weights[i, t],
+                    weights[i + 1, t],
+                    weights[i + 2, t],
+                    weights[i + 3, t],
+                )
+                if w0 != 0 or w1 != 0 or w2 != 0 or w3 != 0:
+                    _add_four(sums, t, blocks, w0, w1, w2, w3, size)
         for t in range(length):
-            for j in range(size):
-                out[t, start + j] = sums[t, j]
+            _store(sums, t, out, start, size)
 
 
 def interpolate(frames: np.ndarray, length: int) -> np.ndarray:
@@ -138,7 +178,9 @@ def interpolate(frames: np.ndarray, length: int) -> np.ndarray:
     if frames.dtype not in (np.uint8, np.float32):
         frames = frames.astype(np.float32)
     n, height, width = frames.shape
-    weights = np.ascontiguousarray(tim_matrix(n, length), np.float32)
+    matrix = tim_matrix(n, length)
+    weights = np.zeros((-(-n // 4) * 4, length), np.float32)
+    weights[:n] = matrix
     out = np.empty((length, height * width), np.float32)
     _combine(np.ascontiguousarray(frames).reshape(n, -1), weights, out)
     return out.reshape(length, height, width)
