@@ -8,7 +8,7 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 from elrcn.facs import EMOTIONS
-from elrcn.report.published import load_published
+from elrcn.published import load_published
 from elrcn.workspace import find_workspace
 
 #: Clips of CASME II according to the paper's text (Section IV-A).
@@ -27,7 +27,7 @@ def load_printed(path: str | Path | None = None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of `elrcn.report.published.load_published`, and ``printed`` (str).
+        Columns of `elrcn.published.load_published`, and ``printed`` (str).
     """
     path = Path(path) if path else find_workspace().data_manifest / "paper_results.csv"
     table = load_published(path)  # one home for the checks of the file itself

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from elrcn.experiments.attention_maps import MAPS, MEASURES, measure_protocol
 from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import SE
 from elrcn.experiments.tasks import EMOTION_LOSO
@@ -13,18 +14,15 @@ from elrcn.session import Session
 
 #: Protocol as `measure` names it, and the experiment whose folds and networks it takes.
 PROTOCOLS = {"LOSO": "table1", "CDE": "table2"}
-#: Kinds of maps, in the order of tables and figures.
-MAPS = ("trained", "other", "untrained", "random")
-MEASURES = ("hit", "energy")
 
 
 def measure(session: Session, options: Options = Options()) -> pd.DataFrame:  # noqa: B008
     """Grad-CAM of every test clip under LOSO and CDE, held against where something moved.
 
     The networks are those that ELRCN-SE has trained for Tables I and II: the same folds, clips,
-    settings and seeds, so that the shared store gives them; where it does not (profile paper keeps
-    none), they are trained again. A clip is shown to the network of the fold that left its subject
-    out, and to no other. Folds are stored as they end, and an interrupted run resumes.
+    settings and seeds, so that the shared store gives them; where it does not (the full VGG-16 is
+    not kept), they are trained again. A clip is shown to the network of the fold that left its
+    subject out, and to no other. Folds are stored as they end, and an interrupted run resumes.
 
     Parameters
     ----------
@@ -58,8 +56,6 @@ def measure(session: Session, options: Options = Options()) -> pd.DataFrame:  # 
     ElrcnError
         If a database is missing or results cannot be written.
     """
-    from elrcn.experiments.attention_maps import measure_protocol
-
     parts = [measure_protocol(session, *item) for item in PROTOCOLS.items()]
     return pd.concat(parts, ignore_index=True)
 

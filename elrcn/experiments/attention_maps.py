@@ -31,6 +31,9 @@ from elrcn.preprocess.stackarray import write_array
 from elrcn.provenance import code_hash, library_versions
 from elrcn.session import Session
 
+#: Kinds of maps, in the order of tables and figures.
+MAPS = ("trained", "other", "untrained", "random")
+MEASURES = ("hit", "energy")
 #: Blind maps drawn for each clip.
 RANDOM_MAPS = 20
 _NOT_IDENTITY = {"feature_store", "progress", "device", "random_state"}
@@ -200,8 +203,6 @@ def _scores(groups, mask) -> dict[str, float]:
 
 
 def _long(rows: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    from elrcn.experiments.attention import MAPS, MEASURES
-
     clips = rows[["fold", "clip_id", "subject", "true", "predicted"]].copy()
     clips.insert(0, "protocol", protocol)
     clips["right"] = clips["true"] == clips["predicted"]

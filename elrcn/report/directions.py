@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from elrcn.audit import swapped_columns
 from elrcn.errors import ElrcnError
 from elrcn.printed import load_counts, load_printed
-from elrcn.report.published import METRICS
+from elrcn.published import METRICS
 from elrcn.report.style import WIDTH, figure_style, series
 from elrcn.report.tables import result_table
 

@@ -12,6 +12,8 @@ import pandas as pd
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import metrics
 from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.published import METRICS as PUBLISHED_METRICS
+from elrcn.published import published_name
 from elrcn.report.artifacts import (
     Shown,
     check_name,
@@ -21,8 +23,6 @@ from elrcn.report.artifacts import (
     write_atomically,
 )
 from elrcn.report.html import SCORES, small_html
-from elrcn.report.published import METRICS as PUBLISHED_METRICS
-from elrcn.report.published import published_name
 from elrcn.workspace import Workspace
 
 #: The measured score that a published column was computed as.
@@ -130,7 +130,7 @@ def result_table(
         Objects with `name` (key of `results`), `label` (shown) and `published` (row of
         `published`, or ""), in the order wanted. Those without rows are left out.
     published : DataFrame
-        From `elrcn.report.published.published_table`.
+        From `elrcn.published.published_table`.
     classes : sequence of str
         All classes of the task.
     per_fold : bool

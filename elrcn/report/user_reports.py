@@ -9,7 +9,7 @@ import pandas as pd
 from elrcn.audit import majority_rows
 from elrcn.errors import ElrcnError
 from elrcn.printed import load_counts, load_printed
-from elrcn.report.published import published_table
+from elrcn.published import published_table
 from elrcn.report.tables import COUNTERPART
 from elrcn.workspace import find_workspace
 

@@ -11,7 +11,7 @@ from elrcn.experiments.lstms import LSTMS, paper_units, profile_labels, scaled_u
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
-from elrcn.report.published import recovered_bars
+from elrcn.published import recovered_bars
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 

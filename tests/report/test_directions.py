@@ -8,8 +8,8 @@ import pytest
 
 from elrcn.errors import ElrcnError
 from elrcn.printed import load_printed
+from elrcn.published import published_table
 from elrcn.report import directions
-from elrcn.report.published import published_table
 
 CLASSES = ("I", "II")
 METHODS = [

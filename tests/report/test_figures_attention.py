@@ -8,7 +8,8 @@ import pytest
 
 matplotlib.use("Agg")
 
-from elrcn.experiments.attention import MAPS, summarise
+from elrcn.experiments.attention import summarise
+from elrcn.experiments.attention_maps import MAPS
 from elrcn.manifest import COLUMNS, Manifest
 from elrcn.report.attention import (
     KINDS,

@@ -19,13 +19,13 @@ from elrcn.manifest import COLUMNS, Manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
 from elrcn.printed import load_counts, load_printed
+from elrcn.published import published_table
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
 from elrcn.report.figures_audit import grim_distances, grim_figure
 from elrcn.report.flow_key import flow_colours
 from elrcn.report.frames import apex_index
 from elrcn.report.notice import data_origin, origin_banner
-from elrcn.report.published import published_table
 
 CLASSES = ("happiness", "disgust", "others")
 

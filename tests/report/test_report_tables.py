@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.report import html, tables
-from elrcn.report.published import (
+from elrcn.published import (
     load_published,
     published_name,
     published_sources,
     published_table,
 )
+from elrcn.report import html, tables
 
 CLASSES = ("a", "b", "c")
 
