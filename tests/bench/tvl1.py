@@ -71,7 +71,7 @@ def measure(quick: bool) -> list[Row]:
                 1 if quick else ROUNDS,
                 units,
                 {OURS: 3},
-                limits={TORCH: 2, AUTHORS: 3, SKIMAGE: 3},
+                limits={TORCH: 1, AUTHORS: 3, SKIMAGE: 3},
             )
         rows += compare(
             "tvl1",
