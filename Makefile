@@ -53,5 +53,5 @@ bench: $(INSTALLED)  ## time every stage against its yardstick (BENCH="--help" t
 	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:  ## remove what was made, but keep .venv, data/, cache/ and runs/
-	rm -rf _build .elrcn book/executed book/generated .pytest_cache .ruff_cache .benchmarks
+	rm -rf _build .elrcn book/executed book/generated .pytest_cache .ruff_cache
 	find elrcn tests book -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -111,10 +111,22 @@ def run_notebooks(
 
 
 def _execute(workspace, due, overrides, progress, jobs):
-    if jobs == 1:
-        for page in due:
-            yield page, execute_page(workspace, page, overrides[page], progress)
-        return
+    last = [page for page in due if _comes_last(workspace, page)]
+    due = [page for page in due if page not in last]
+    if jobs > 1 and due:
+        yield from _execute_parallel(workspace, due, overrides, progress, jobs)
+        due = []
+    for page in due + last:
+        yield page, execute_page(workspace, page, overrides[page], progress)
+
+
+def _comes_last(workspace: Workspace, page: str) -> bool:
+    """Whether the notebook reads what the execution of the others leaves behind."""
+    notebook = nbformat.read(pages.source_path(workspace, page), as_version=4)
+    return notebook.metadata.get("elrcn", {}).get("after") == "all"
+
+
+def _execute_parallel(workspace, due, overrides, progress, jobs):
     partial = workspace.root / ".elrcn" / "partial"
     partial.mkdir(parents=True, exist_ok=True)
     share = partial / f"share-{os.getpid()}"

@@ -115,3 +115,19 @@ def test_two_pages_at_once_share_the_cores_and_one_failure_is_told(tmp_path):
         run_notebooks(workspace, parameters={"then": "raise"}, progress=False, jobs=2)
     assert "notebooks/" in str(caught.value)
     assert leftovers(workspace) == []
+
+
+def test_a_page_about_the_build_comes_after_all_others(tmp_path):
+    workspace = make_workspace(tmp_path / "checkout")
+    toc = workspace.root / "_toc.yml"
+    toc.write_text(toc.read_text().replace("/page", "/last") + "  - file: book/executed/page\n")
+    target = workspace.root / "notebooks" / "last.ipynb"
+    seen = "import pathlib\nassert pathlib.Path('book/executed/page.receipt.json').is_file()"
+    write_notebook(target, seen)
+    notebook = nbformat.read(target, 4)
+    notebook.metadata["elrcn"] = {"after": "all"}
+    nbformat.write(notebook, target)
+    for jobs in (1, 2):
+        runs = run_notebooks(workspace, progress=False, force=True, jobs=jobs)
+        assert [run.page for run in runs] == ["last", "page"]
+        (workspace.executed / "page.receipt.json").unlink()
