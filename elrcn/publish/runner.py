@@ -18,6 +18,7 @@ from tqdm import tqdm
 from elrcn.errors import ElrcnError
 from elrcn.models.device import resolve_device
 from elrcn.publish import pages, receipts
+from elrcn.publish.colophon import dress
 from elrcn.publish.kernel import kernel_manager
 from elrcn.publish.parallel import SHARE, jobs_here, run_parallel
 from elrcn.publish.parameters import resolve_parameters
@@ -177,7 +178,7 @@ def execute_page(
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
         }
-        _dress(notebook, page, record)
+        dress(notebook, page, record)
         nbformat.write(notebook, output)
         _promote(workspace, page, output, files / page)
         receipts.write_receipt(workspace, page, record)
@@ -216,42 +217,6 @@ def _papermill(workspace, page, overrides, output, files, progress, environment)
 
 def _device(parameters: dict[str, Any]) -> str:
     return str(resolve_device(parameters.get("device", "auto")))
-
-
-def _dress(notebook, page: str, record: dict[str, Any]) -> None:
-    """Make the executed notebook fit for the book: no paths of this machine, a colophon."""
-    notebook.metadata.pop("widgets", None)
-    run = notebook.metadata.get("papermill", {})
-    run["input_path"], run["output_path"] = f"notebooks/{page}.ipynb", f"book/executed/{page}.ipynb"
-    for cell in notebook.cells:
-        tags = cell.metadata.setdefault("tags", [])
-        if "injected-parameters" in tags:
-            tags.append("remove-cell")
-        elif "parameters" in tags and record["overrides"]:
-            # Its values are not those of this run: the colophon has them.
-            tags.append("hide-input")
-    colophon = nbformat.v4.new_markdown_cell(_colophon(page, record))
-    colophon.metadata["tags"] = ["colophon"]
-    notebook.cells.append(colophon)
-
-
-def _colophon(page: str, record: dict[str, Any]) -> str:
-    # Where a reader's copy of a database lies is nobody else's business.
-    hidden = {n: "DIR" for n, v in record["parameters"].items() if n.endswith("_root") and v}
-    shown = record["parameters"] | hidden
-    given = "".join(f" -p {name} {shown[name]}" for name in record["overrides"])
-    values = ", ".join(f"{n} = {v!r}" for n, v in shown.items()) or "none"
-    versions = ", ".join(f"{n} {v}" for n, v in record["versions"].items())
-    rows = {
-        "Command": f"`elrcn notebooks {page}{given}`",
-        "Parameters": f"`{values}`",
-        "Executed": f"{record['started']}, {record['seconds']:.0f} s on {record['device']}",
-        "Versions": versions,
-        "Library code": f"`{record['library']}`",
-    }
-    lines = [f"| {name} | {value} |" for name, value in rows.items()]
-    table = "\n".join([f"| Notebook | `notebooks/{page}.ipynb` |", "|---|---|", *lines])
-    return f"```{{dropdown}} How this page was made\n{table}\n```"
 
 
 def _promote(workspace: Workspace, page: str, output: Path, files: Path) -> None:
