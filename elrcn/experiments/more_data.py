@@ -22,7 +22,7 @@ PAPER_LENGTH = 10
 #: Frames of a clip that are kept without TIM where preprocessing is reduced.
 MOST_FRAMES = 40
 #: Share of a profile's epochs at the paper's T where preprocessing is reduced.
-SHARE = 0.8
+SHARE = 0.6
 
 
 def is_reduced(config: PreprocessConfig) -> bool:
