@@ -12,6 +12,8 @@ import numpy as np
 
 from elrcn.errors import ElrcnError
 
+#: Bytes of clips that an array keeps once read: a training looks at each several times.
+HELD_BYTES = 1 << 27
 _STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
 
 
@@ -92,7 +94,7 @@ def open_folder(folder: Path, about: dict) -> None:
 class StackArray:
     """An array ``(clips, T, channels, H, W)`` whose clips stay on disk until they are indexed.
 
-    ``x[i]`` with an integer reads one clip as an ndarray; a slice, list, index array or boolean
+    ``x[i]`` with an integer reads one clip as an ndarray (not to be written to); a slice, list, index array or boolean
     mask gives another `StackArray` over the same files; ``numpy.asarray(x)`` reads everything.
 
     Clips of fewer than T steps (only without TIM) are filled up at their end with repetitions of
@@ -124,6 +126,7 @@ class StackArray:
         self.paths = tuple(Path(path) for path in paths)
         self.motion = motion
         self.findings = ()
+        self._held = {}
         headers = []
         for path in self.paths:
             header = read_header(path)
@@ -183,15 +186,31 @@ class StackArray:
             out[i] = self._read(i)
         return out
 
+    def __getstate__(self):
+        return self.__dict__ | {"_held": {}}
+
     def _read(self, i):
+        """Clip `i`, kept for those who read it again as long as few bytes are: read-only."""
+        path = self.paths[i]
+        clip = self._held.get(path)
+        if clip is None:
+            clip = self._load(path)
+            clip.flags.writeable = False
+            if (1 + len(self._held)) * clip.nbytes <= HELD_BYTES:
+                self._held[path] = clip
+        return self._fitted(clip)
+
+    def _load(self, path):
         try:
-            clip = np.load(self.paths[i], allow_pickle=False)
+            return np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ElrcnError(
                 f"A cached clip cannot be read ({error}).",
-                where=self.paths[i],
+                where=path,
                 fix="run the preprocessing again; it makes what is missing",
             ) from None
+
+    def _fitted(self, clip):
         length = self._item[0]
         if len(clip) == length:
             return clip

@@ -53,7 +53,7 @@ def page_summary(table: pd.DataFrame) -> str:
         return "No page was executed before this one, so there is nothing to show."
     total = table["seconds"].sum()
     first = table.head(3)
-    names = ", ".join(f"[{page}]({page})" for page in first["page"])
+    names = ", ".join(f"[{page}]({page}.ipynb)" for page in first["page"])
     return (
         f"{len(table)} pages were executed before this one, in {total / 60:.1f} minutes added up "
         f"(two may run at once, so the clock says less). The longest, {names}, take "
