@@ -18,7 +18,7 @@ from elrcn.session import Session
 #: Seeds of the experiment "seeds", each added to the session's.
 SEEDS = (0, 1, 2)
 #: Epochs of the temporal stage in the experiment "epochs"; 0 stands for all that the profile has.
-EPOCHS = (1, 2, 5, 10, 20, 40, 0)
+EPOCHS = (1, 2, 5, 10, 20, 0)
 
 _VARIANTS = {"se": SE, "te": TE}
 

@@ -94,8 +94,9 @@ def open_folder(folder: Path, about: dict) -> None:
 class StackArray:
     """An array ``(clips, T, channels, H, W)`` whose clips stay on disk until they are indexed.
 
-    ``x[i]`` with an integer reads one clip as an ndarray (not to be written to); a slice, list, index array or boolean
-    mask gives another `StackArray` over the same files; ``numpy.asarray(x)`` reads everything.
+    ``x[i]`` with an integer reads one clip as an ndarray (not to be written to); a slice, list,
+    index array or boolean mask gives another `StackArray` over the same files;
+    ``numpy.asarray(x)`` reads everything.
 
     Clips of fewer than T steps (only without TIM) are filled up at their end with repetitions of
     the last step at rest: its grey channel, and no motion. Longer ones are cut at their end.
