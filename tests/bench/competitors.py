@@ -166,7 +166,7 @@ def _plain(spec):
                 loss.backward()
                 adam.step()
                 total += loss.item() * len(part)
-        module.eval()
+        module.train(False)
         return total / len(x)
 
     def fresh():
