@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,47 @@ METRICS = ("F1", "UAR", "WAR")
 RECOVERED_COLUMNS = ("figure", "method", "label", "value", "note")
 #: How the paper marks the rows its authors measured again themselves.
 _REPRODUCED = " (reproduced)"
+
+
+def read_values(
+    path: str | Path | None, name: str, columns: Sequence[str], which: str, one: str
+) -> pd.DataFrame:
+    """Read a file of ``data_manifest/`` whose column `value` holds fractions.
+
+    Parameters
+    ----------
+    path : path-like or None
+        None: the file `name` of the workspace's ``data_manifest/``.
+    name : str
+        Such as ``"paper_results.csv"``.
+    columns : sequence of str
+        What it must hold, `value` among them.
+    which, one : str
+        Names of the file's content and of one of its values, for errors.
+
+    Returns
+    -------
+    DataFrame
+        These columns alone.
+
+    Raises
+    ------
+    ElrcnError
+        If the file is missing, lacks a column or holds a value outside [0, 1].
+    """
+    path = Path(path) if path else find_workspace().data_manifest / name
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise ElrcnError(
+            f"{which} are missing.", where=path, fix="restore the file from git"
+        ) from None
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
+    if not table["value"].between(0, 1).all():
+        raise ElrcnError(f"{one} lies outside [0, 1].", where=path)
+    return table[list(columns)]
 
 
 def load_published(path: str | Path | None = None) -> pd.DataFrame:
@@ -34,23 +76,14 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
     ElrcnError
         If the file is missing, lacks a column, holds a value outside [0, 1] or a number twice.
     """
-    path = Path(path) if path else find_workspace().data_manifest / "paper_results.csv"
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise ElrcnError(
-            "The paper's results are missing.", where=path, fix="restore the file from git"
-        ) from None
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
-    if not table["value"].between(0, 1).all():
-        raise ElrcnError("A published value lies outside [0, 1].", where=path)
+    table = read_values(
+        path, "paper_results.csv", COLUMNS, "The paper's results", "A published value"
+    )
     twice = table.duplicated(["source", "protocol", "database", "method", "metric"])
     if twice.any():
         row = table[twice].iloc[0]
         raise ElrcnError(f"{row['source']}: {row['method']} has two values of {row['metric']}.")
-    return table[list(COLUMNS)]
+    return table
 
 
 def published_sources(table: pd.DataFrame | None = None) -> list[str]:
@@ -128,21 +161,13 @@ def recovered_bars(figure: str, path: str | Path | None = None) -> dict[str, flo
     ElrcnError
         If the file is missing, lacks a column, holds a value outside [0, 1] or a bar twice.
     """
-    path = Path(path) if path else find_workspace().data_manifest / "recovered_bars.csv"
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise ElrcnError(
-            "The bars of the authors' script are missing.",
-            where=path,
-            fix="restore the file from git",
-        ) from None
-    missing = [name for name in RECOVERED_COLUMNS if name not in table.columns]
-    if missing:
-        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
-    if not table["value"].between(0, 1).all():
-        raise ElrcnError("A bar lies outside [0, 1].", where=path)
+    table = read_values(
+        path, "recovered_bars.csv", RECOVERED_COLUMNS, "The bars of the authors' script", "A bar"
+    )
     if table.duplicated(["figure", "method"]).any():
-        raise ElrcnError("A bar has two values.", where=path)
+        raise ElrcnError(
+            "A bar has two values.",
+            where=path or find_workspace().data_manifest / "recovered_bars.csv",
+        )
     part = table[table["figure"] == figure]
     return {str(m): float(v) for m, v in zip(part["method"], part["value"], strict=True)}

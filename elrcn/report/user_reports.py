@@ -7,11 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from elrcn.audit import majority_rows
-from elrcn.errors import ElrcnError
 from elrcn.printed import load_counts, load_printed
-from elrcn.published import published_table
+from elrcn.published import published_table, read_values
 from elrcn.report.tables import COUNTERPART
-from elrcn.workspace import find_workspace
 
 COLUMNS = ("report", "date", "metric", "value", "settings", "source", "note")
 _SCORES = ("F1", "UAR", "WAR")
@@ -37,19 +35,7 @@ def load_user_reports(path: str | Path | None = None) -> pd.DataFrame:
     ElrcnError
         If the file is missing, lacks a column or holds a value outside [0, 1].
     """
-    path = Path(path) if path else find_workspace().data_manifest / "user_reports.csv"
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise ElrcnError(
-            "The users' reports are missing.", where=path, fix="restore the file from git"
-        ) from None
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
-    if not table["value"].between(0, 1).all():
-        raise ElrcnError("A reported value lies outside [0, 1].", where=path)
-    return table[list(COLUMNS)]
+    return read_values(path, "user_reports.csv", COLUMNS, "The users' reports", "A reported value")
 
 
 def reports_table(reports: pd.DataFrame) -> pd.DataFrame:
