@@ -12,7 +12,7 @@ from elrcn.databases.corpus import make_corpus
 from elrcn.databases.corpus.writer import VERSION
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
-from elrcn.locking import computed_once
+from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest, concat
 from elrcn.models.device import resolve_device
 from elrcn.preprocess.stack import StackArray, build_frames, build_stacks

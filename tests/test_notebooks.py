@@ -58,13 +58,6 @@ def test_parameters_are_typed_explained_and_seen_by_papermill(path):
 
 
 @each
-def test_notebook_is_thin(path):
-    for cell in code_cells(path):
-        for node in ast.walk(ast.parse(cell.source)):
-            assert not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-
-
-@each
 def test_notebook_holds_no_path_of_a_machine(path):
     assert str(Path.home()) not in path.read_text(encoding="utf-8")
 

@@ -19,7 +19,7 @@ HELD_OUT = (
 def _about(plan, method, config, session) -> dict:
     """Everything a user of the model should know, as JSON values."""
     from elrcn.config import canonical
-    from elrcn.provenance import code_hash, library_versions
+    from elrcn.files import code_hash, library_versions
     from elrcn.report.notice import data_origin
 
     origin = data_origin(plan.manifest)

@@ -19,9 +19,8 @@ from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import Method
 from elrcn.experiments.registry import get_experiment
 from elrcn.experiments.weights import Options, known_weights
-from elrcn.locking import computed_once
+from elrcn.files import code_hash, computed_once, library_versions
 from elrcn.manifest import Manifest
-from elrcn.provenance import code_hash, library_versions
 from elrcn.session import Session
 
 _NOT_IDENTITY = {"steps", "memory", "feature_store", "progress", "device"}

@@ -15,7 +15,7 @@ import torch
 
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
 from elrcn.errors import ElrcnError
-from elrcn.locking import computed_once
+from elrcn.files import computed_once
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source, frames_at_once

@@ -25,7 +25,7 @@ from typing import Any
 from elrcn.config import config_hash
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
-from elrcn.provenance import code_hash, library_versions
+from elrcn.files import code_hash, library_versions
 from elrcn.publish import pages
 from elrcn.publish.parameters import all_parameters
 from elrcn.workspace import Workspace

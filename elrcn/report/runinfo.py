@@ -10,8 +10,8 @@ import pandas as pd
 
 from elrcn.config import PROFILES, Profile, canonical
 from elrcn.databases.counts import published_counts
+from elrcn.files import library_versions
 from elrcn.manifest import Finding, Manifest
-from elrcn.provenance import library_versions
 from elrcn.report.notice import data_origin
 
 _SETTINGS = {
