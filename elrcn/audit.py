@@ -7,17 +7,39 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import product
-from math import ceil, floor
 
 import numpy as np
 import pandas as pd
 
+from elrcn.audit_search import hde_pairs, uar_search
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.metrics import METRICS
-from elrcn.grim import grim, grim_chance, half_unit, precisions
+from elrcn.grim import (
+    grim,
+    grim_chance,
+    grim_pairs,
+    grim_pairs_chance,
+    half_unit,
+    precisions,
+)
 from elrcn.printed import class_sizes, clip_sets, load_counts, load_printed
 
 _DIRECTIONS = {"train CASME II test SAMM": "SAMM", "train SAMM test CASME II": "CASME2"}
+_TEXT = "Section IV-D"
+
+
+def _candidates(row, sets: dict[str, int]) -> dict[str, int]:
+    """List the sets of clips an accuracy can belong to; none for a mean of two folds."""
+    if row["protocol"] == "LOSO":
+        wanted = [name for name in sets if name.startswith("CASME II")]
+    elif row["protocol"] == "CDE":
+        wanted = ["CDE, classes I to V"]
+    elif row["database"] in _DIRECTIONS:
+        tested = _DIRECTIONS[row["database"]].replace("CASME2", "CASME II")
+        wanted = [f"{tested}, classes I to V"]
+    else:
+        wanted = []
+    return {name: sets[name] for name in wanted}
 
 
 def _fits(row, sets: dict[str, int], column: str = "printed") -> list[dict]:
@@ -47,7 +69,14 @@ def grim_table(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
     Single-domain rows are held against all three counts of CASME II, CDE rows against 253 and the
     folds of HDE against their test database. Accuracies of Table III are means of two fractions
-    and are in `grim_means`.
+    and are in `grim_means`. The verdicts assume that accuracies are pooled (`elrcn.grim`).
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        From `columns_put_right`.
+    counts : pandas.DataFrame
+        From `elrcn.printed.load_counts`.
 
     Returns
     -------
@@ -58,17 +87,28 @@ def grim_table(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """
     sets, entries = clip_sets(counts), []
     for _, row in results[results["metric"] == "WAR"].iterrows():
-        if row["protocol"] == "LOSO":
-            wanted = [name for name in sets if name.startswith("CASME II")]
-        elif row["protocol"] == "CDE":
-            wanted = ["CDE, classes I to V"]
-        elif row["database"] in _DIRECTIONS:
-            tested = _DIRECTIONS[row["database"]].replace("CASME2", "CASME II")
-            wanted = [f"{tested}, classes I to V"]
-        else:
-            continue
-        entries += _fits(row, {name: sets[name] for name in wanted})
+        entries += _fits(row, _candidates(row, sets))
     return pd.DataFrame(entries)
+
+
+def chance_passes(table: pd.DataFrame) -> dict[str, float]:
+    """Count how many values of `table` fit, and how many would if all had been made up.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of `grim_table`, one a try.
+
+    Returns
+    -------
+    dict
+        ``tries``, ``passes``, and ``expected``: the sum of the tries' chances.
+    """
+    return {
+        "tries": len(table),
+        "passes": int(table["possible"].sum()),
+        "expected": float(table["chance"].sum()),
+    }
 
 
 def grim_means(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
@@ -79,15 +119,11 @@ def grim_means(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """
     n1 = sum(class_sizes(counts, "SAMM", "objective").values())
     n2 = sum(class_sizes(counts, "CASME2", "objective").values())
-    # All means over the common denominator 2 n1 n2, exactly.
-    means, scale = np.add.outer(np.arange(n1 + 1) * n2, np.arange(n2 + 1) * n1), 2 * n1 * n2
     wanted = (results["metric"] == "WAR") & (results["source"] == "Table III")
     entries = []
     for _, row in results[wanted].iterrows():
         for decimals in precisions(row["printed"]):
-            low = (Fraction(row["printed"]) - half_unit(decimals)) * scale
-            high = (Fraction(row["printed"]) + half_unit(decimals)) * scale
-            pairs = int(((means >= ceil(low)) & (means <= floor(high))).sum())
+            pairs = len(grim_pairs(row["printed"], n1, n2, decimals))
             entries.append(
                 {
                     "method": row["method"],
@@ -95,8 +131,7 @@ def grim_means(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
                     "decimals": decimals,
                     "pairs": pairs,
                     "possible": pairs > 0,
-                    "chance": len(np.unique((means * 10**decimals + scale // 2) // scale))
-                    / (10**decimals + 1),
+                    "chance": grim_pairs_chance(n1, n2, decimals),
                 }
             )
     return pd.DataFrame(entries)
@@ -109,6 +144,11 @@ def f1_identity(results: pd.DataFrame) -> pd.DataFrame:
     authors' code takes the harmonic mean F = 2 P U / (P + U) of macro precision P and UAR = U;
     solved for P it is ``implied_precision`` = F U / (2 U - F), which must lie between 0 and 1.
     For means of two folds (Table III) that solution is only approximate: ``exact`` is false.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        From `columns_put_right`.
     """
     entries = []
     keys = ["source", "method", "database"]
@@ -150,7 +190,7 @@ def swapped_columns(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame
         its test clips that gives it (empty: none, so it is no accuracy); the mean of the folds,
         from the fractions where both exist; and which score of Table III that mean rounds to.
     """
-    text = results[results["source"].str.startswith("Section IV-D")]
+    text = results[results["source"].str.startswith(_TEXT)]
     if text.empty:
         raise ElrcnError("The results hold no row of Section IV-D.")
     method = text["method"].iloc[0]
@@ -183,6 +223,31 @@ def swapped_columns(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame
     return pd.DataFrame(entries)
 
 
+def columns_put_right(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Return `results` with UAR and WAR of Section IV-D exchanged, if they stand swapped there.
+
+    They do if the printed UARs are accuracies of the test clips and the printed WARs are not
+    (`swapped_columns`); otherwise `results` itself comes back.
+
+    Parameters
+    ----------
+    results, counts : pandas.DataFrame
+        From `elrcn.printed.load_printed` and `elrcn.printed.load_counts`.
+
+    Raises
+    ------
+    ElrcnError
+        If the results hold no row of Section IV-D.
+    """
+    columns = swapped_columns(results, counts).set_index("column of the text")
+    accuracy = columns["accuracies in both folds"]
+    if accuracy["WAR"] or not accuracy["UAR"]:
+        return results
+    exchanged = results["metric"].replace({"UAR": "WAR", "WAR": "UAR"})
+    text = results["source"].str.startswith(_TEXT)
+    return results.assign(metric=results["metric"].mask(text, exchanged))
+
+
 def other_clips(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Rows of Table I beside the number of clips their accuracy is a fraction of.
 
@@ -206,15 +271,18 @@ def majority_matrix(sizes: dict[str, int], answer: str) -> np.ndarray:
     return matrix
 
 
-def majority_rows(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+def _largest(sizes: dict[str, int]) -> str:
+    return max(sizes, key=sizes.__getitem__)
+
+
+def majority_rows(counts: pd.DataFrame) -> pd.DataFrame:
     """Score always answering the largest class under each protocol.
 
     Returns
     -------
     pandas.DataFrame
-        Protocol, class answered, its clips out of n, all scores, and the published methods whose
-        WAR is not above it once rounded as printed. In HDE the class answered is the largest of
-        the training database, and the scores are the mean of the folds.
+        Protocol, class answered, its clips out of n, and all scores. In HDE the class answered is
+        the largest of the training database, and the scores are the mean of the folds.
     """
     casme2, samm = (class_sizes(counts, name, "objective") for name in ("CASME2", "SAMM"))
     cases = {
@@ -227,18 +295,11 @@ def majority_rows(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     for (source, name), folds in cases.items():
         answers, matrices = [], []
         for tested, trained in folds:
-            training = trained or tested
-            answer = max(training, key=training.__getitem__)
+            answer = _largest(trained or tested)
             answers.append(answer)
             matrices.append(majority_matrix(tested, answer))
         shares = [f"{m.diagonal().sum()}/{m.sum()}" for m in matrices]
         scores = {k: float(np.mean([f(m) for m in matrices])) for k, f in METRICS.items()}
-        published = results[(results["source"] == source) & (results["metric"] == "WAR")]
-        below = [
-            f"{row['method']} ({row['printed']})"
-            for _, row in published.iterrows()
-            if float(row["printed"]) <= round(scores["war"], min(precisions(row["printed"])))
-        ]
         entries.append(
             {
                 "source": source,
@@ -246,10 +307,89 @@ def majority_rows(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
                 "answer": ", ".join(answers),
                 "k/n": ", ".join(shares),
                 **scores,
-                "published_not_above": "; ".join(below),
             }
         )
     return pd.DataFrame(entries)
+
+
+def largest_classes(counts: pd.DataFrame) -> dict[str, int]:
+    """Clips of the largest class in each set of `elrcn.printed.clip_sets`.
+
+    The classes of the 247 clips that the paper's text names are not published. Whatever they hold
+    beyond the clips of the five emotions may all be of the largest class, so this is its bound.
+    """
+    sets = clip_sets(counts)
+    five, text = "CASME II, five emotions", "CASME II, the paper's text"
+    most = {
+        f"{name.replace('CASME2', 'CASME II')}, classes I to V": max(
+            class_sizes(counts, name, "objective").values()
+        )
+        for name in ("CASME2", "SAMM", "CDE")
+    }
+    emotion = max(class_sizes(counts, "CASME2", "emotion").values())
+    return {five: emotion, text: emotion + max(sets[text] - sets[five], 0), **most}
+
+
+def _verdict(margins) -> str:
+    signs = {(m > 0) - (m < 0) for m in margins}
+    if len(signs) > 1:
+        return "cannot be told to exceed"
+    return {1: "above", 0: "equal", -1: "below"}[signs.pop()]
+
+
+def _beside(row, sets: dict[str, int], most: dict[str, int], hde: Fraction) -> dict:
+    """Right answers a published accuracy stands for, and its margins over the largest class."""
+    decimals, value = precisions(row["printed"]), Fraction(row["printed"])
+    candidates = _candidates(row, sets)
+    found = {
+        (name, k)
+        for (name, n), d in product(candidates.items(), decimals)
+        for k in grim(row["printed"], n, d)
+    }
+    if found:
+        names = {name for name, _ in found}
+        margins = [k - most[name] for name, k in found]
+    elif candidates:  # of no set: all of them come into question
+        names = set(candidates)
+        margins = [value * candidates[name] - most[name] for name in names]
+    else:  # the mean of two folds, somewhere within its last digit
+        names, slack = set(), half_unit(min(decimals))
+        margins = [value - slack - hde, value + slack - hde]
+    return {
+        "clips": "; ".join(name for name in candidates if name in names) or "both folds",
+        "k": ", ".join(map(str, sorted(k for _, k in found))),
+        "largest": ", ".join(str(most[name]) for name in candidates if name in names)
+        or f"{float(hde):.4f}",
+        "margin": ", ".join(f"{m:+d}" for m in sorted(margins)) if found else "",
+        "verdict": _verdict(margins),
+    }
+
+
+def beside_majority(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Hold every accuracy of the tables against the largest class *of the clips it belongs to*.
+
+    An accuracy is compared in whole clips: a value of few decimals stands for several numbers of
+    right answers, and an accuracy that is a fraction of no known set may belong to any.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a published accuracy: the sets of clips it can belong to, its possible right answers
+        ``k``, the clips of the ``largest`` class there (HDE: the accuracy of always answering the
+        largest class of the training database, mean of the folds), ``margin`` in clips, and
+        ``verdict``: above, equal, below, or cannot be told to exceed, where they disagree.
+    """
+    sets, most = clip_sets(counts), largest_classes(counts)
+    casme2, samm = (class_sizes(counts, name, "objective") for name in ("CASME2", "SAMM"))
+    folds = [(samm, casme2), (casme2, samm)]
+    hde = sum(Fraction(t[_largest(other)], sum(t.values())) for t, other in folds) / 2
+    wanted = (results["metric"] == "WAR") & results["source"].str.startswith("Table")
+    return pd.DataFrame(
+        [
+            {k: row[k] for k in ("source", "method", "printed")} | _beside(row, sets, most, hde)
+            for _, row in results[wanted].iterrows()
+        ]
+    )
 
 
 def audit(results: pd.DataFrame | None = None, counts: pd.DataFrame | None = None) -> dict:
@@ -264,11 +404,15 @@ def audit(results: pd.DataFrame | None = None, counts: pd.DataFrame | None = Non
     """
     results = load_printed() if results is None else results
     counts = load_counts() if counts is None else counts
+    right = columns_put_right(results, counts)
     return {
-        "grim": grim_table(results, counts),
+        "grim": grim_table(right, counts),
         "grim_means": grim_means(results, counts),
-        "f1_identity": f1_identity(results),
+        "hde_pairs": hde_pairs(results, counts),
+        "f1_identity": f1_identity(right),
+        "uar_search": uar_search(right, counts),
         "swapped_columns": swapped_columns(results, counts),
         "other_clips": other_clips(results, counts),
-        "majority_rows": majority_rows(results, counts),
+        "majority_rows": majority_rows(counts),
+        "beside_majority": beside_majority(results, counts),
     }

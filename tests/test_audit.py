@@ -3,9 +3,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elrcn.audit import audit, f1_identity, grim_means, majority_rows, swapped_columns
+from elrcn.audit import (
+    audit,
+    beside_majority,
+    chance_passes,
+    columns_put_right,
+    f1_identity,
+    grim_means,
+    largest_classes,
+    majority_rows,
+    swapped_columns,
+)
 from elrcn.errors import ElrcnError
-from elrcn.grim import grim, grim_chance, precisions
+from elrcn.grim import grim, grim_chance, grim_pairs, precisions
 from elrcn.printed import class_sizes, clip_sets, load_counts, load_printed
 
 FOLDER = Path(__file__).parents[1] / "data_manifest"
@@ -82,7 +92,7 @@ def test_accuracies_of_cde_and_hde(tables):
     assert cde["ELRCN-SE", 4] == "" and cde["ELRCN-SE", 2] == "143, 144, 145"
     assert cde["ELRCN-TE", 2] == "118, 119, 120"
     text = grim_table[grim_table["source"].str.startswith("Section")].set_index("printed")["k"]
-    assert text["0.322"] == ""
+    assert dict(text) == {"0.485": "33", "0.384": "71"}  # accuracies, though printed as UAR
     assert tables["grim_means"]["possible"].all()
 
 
@@ -91,13 +101,17 @@ def test_means_of_two_folds_by_brute_force(results, counts):
     pairs = sum(
         abs((a / 68 + b / 185) / 2 - 0.4345) <= 0.00005 for a in range(69) for b in range(186)
     )
-    assert table.loc["ELRCN-SE", "pairs"] == pairs
+    assert table.loc["ELRCN-SE", "pairs"] == pairs == 3
+    assert grim_pairs("0.4345", 68, 185, 4) == [(8, 139), (33, 71), (51, 22)]
+    assert grim_pairs("0.50", 1, 2, 2) == [(0, 2), (1, 0)] and grim_pairs("0.13", 2, 4, 2) == [
+        (0, 1)
+    ]
     values = {round((a / 68 + b / 185) / 2, 3) for a in range(69) for b in range(186)}
     assert table.loc["HOOF", "chance"] == pytest.approx(len(values) / 1001, abs=0.003)
 
 
-def test_no_published_f1_is_micro_f1(results):
-    table = f1_identity(results)
+def test_no_published_f1_is_micro_f1(tables):
+    table = tables["f1_identity"]
     assert len(table) == 13 and not table["can_be_micro"].any()
     te = table[(table["source"] == "Table I") & (table["method"] == "ELRCN-TE")].iloc[0]
     assert te["F1 - WAR"] == pytest.approx(0.5 - 0.5244)
@@ -105,6 +119,27 @@ def test_no_published_f1_is_micro_f1(results):
     assert 2 * p * 0.4396 / (p + 0.4396) == pytest.approx(0.5)
     assert [bool(v) for v in table["can_be_harmonic"].dropna()] == [True] * 11
     assert table["implied_precision"].isna().sum() == 2  # rows without UAR
+    folds = table[table["source"].str.startswith("Section IV-D")]
+    assert list(folds["UAR"]) == ["0.382", "0.322"]  # from the column printed as WAR
+    np.testing.assert_allclose(folds["implied_precision"], [0.440, 0.238], atol=5e-4)
+    np.testing.assert_allclose(folds["F1 - WAR"], [-0.076, -0.110], atol=1e-12)
+
+
+def test_columns_are_put_right_only_where_they_are_swapped(results, counts):
+    right = columns_put_right(results, counts)
+    text = results["source"] == "Section IV-D text"
+    assert list(right.loc[text, "metric"]) == ["F1", "WAR", "UAR"] * 2
+    assert right[~text].equals(results[~text])
+    assert columns_put_right(right, counts) is right
+
+
+def test_as_many_accuracies_pass_by_chance(tables):
+    grim_table = tables["grim"]
+    tries = chance_passes(grim_table[grim_table["source"] == "Table I"])
+    assert (tries["tries"], tries["passes"]) == (24, 7)
+    shares = {n: len({round(k / n, 4) for k in range(n + 1)}) for n in (185, 246, 247)}
+    assert tries["expected"] == pytest.approx(8 * sum(shares.values()) / 10001)
+    assert f"{tries['expected']:.2f}" == "0.54"
 
 
 def test_the_two_folds_columns_are_swapped(results, counts):
@@ -120,13 +155,48 @@ def test_the_two_folds_columns_are_swapped(results, counts):
         swapped_columns(results[results["source"] == "Table I"], counts)
 
 
-def test_majority_rows(results, counts):
-    table = majority_rows(results, counts).set_index("clips")
+def test_majority_rows(counts):
+    table = majority_rows(counts).set_index("clips")
     assert list(table["k/n"]) == ["99/246", "99/185", "119/253", "20/68, 25/185"]
     np.testing.assert_allclose(table["war"], [0.402, 0.535, 0.470, 0.2146], atol=5e-4)
     np.testing.assert_allclose(table["uar"], 0.2)
-    assert "ELRCN-TE (0.4700)" in table.loc["CDE, classes I to V", "published_not_above"]
-    assert table.loc["CASME II, five emotions", "published_not_above"] == ""
+    assert list(largest_classes(counts).values()) == [99, 100, 99, 20 + 4, 119]
+
+
+def test_each_accuracy_beside_the_largest_class_of_its_own_clips(results, counts):
+    table = beside_majority(results, counts).set_index(["source", "method"])
+    assert len(table) == 17
+    row = table.loc["Table I", "LBP-TOP (reproduced)"]  # 85/185; the same value of 246 is above
+    assert (row["k"], row["largest"], row["margin"], row["verdict"]) == ("85", "99", "-14", "below")
+    verdicts = table["verdict"]
+    assert verdicts["Table I"].value_counts().to_dict() == {
+        "above": 6, "below": 1, "cannot be told to exceed": 1,
+    }  # fmt: skip
+    assert verdicts["Table I", "Adaptive MM + LBP-TOP"] == "cannot be told to exceed"
+    row = table.loc["Table II", "ELRCN-TE"]
+    assert (row["k"], row["margin"]) == ("118, 119, 120", "-1, +0, +1")
+    assert row["verdict"] == "cannot be told to exceed"
+    assert table.loc["Table II", "ELRCN-SE"]["verdict"] == "above"
+    assert table.loc["Table II", "LBP-TOP (reproduced)"]["margin"] == "-12"
+    assert (verdicts["Table III"] == "above").all()
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict"),
+    [("0.4704", "equal"), ("0.4664", "below"), ("0.47", "cannot be told to exceed")],
+)
+def test_verdicts_by_hand(results, counts, printed, verdict):
+    """Of 253 clips 119 are of the largest class: 0.4704 is 119, 0.4664 is 118, 0.47 may be both."""
+    part = (results["source"] == "Table II") & (results["method"] == "ELRCN-TE")
+    table = beside_majority(results[part].assign(printed=printed), counts)
+    assert list(table["verdict"]) == [verdict]
+
+
+def test_a_mean_of_folds_is_not_above_what_it_may_round_from(results, counts):
+    part = (results["source"] == "Table III") & (results["method"] == "ELRCN-TE")
+    for printed, verdict in (("0.2146", "cannot be told to exceed"), ("0.2145", "below")):
+        table = beside_majority(results[part].assign(printed=printed), counts)
+        assert list(table["verdict"]) == [verdict]
 
 
 def test_the_tables_follow_the_numbers(results, counts):
@@ -134,8 +204,10 @@ def test_the_tables_follow_the_numbers(results, counts):
     where = (changed["source"] == "Table I") & (changed["method"] == "ELRCN-SE")
     changed.loc[where & (changed["metric"] == "WAR"), "printed"] = "0.4547"
     assert f1_identity(changed)["can_be_micro"].sum() == 1
-    assert set(audit(changed, counts)) == {
-        "grim", "grim_means", "f1_identity", "swapped_columns", "other_clips", "majority_rows",
+    some = changed[changed["source"] != "Table III"]  # its pairs take the longest
+    assert set(audit(some, counts)) == {
+        "grim", "grim_means", "hde_pairs", "f1_identity", "uar_search", "swapped_columns",
+        "other_clips", "majority_rows", "beside_majority",
     }  # fmt: skip
     with pytest.raises(ElrcnError, match="missing"):
         load_counts("nowhere.csv")

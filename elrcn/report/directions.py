@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from elrcn.audit import swapped_columns
+from elrcn.audit import columns_put_right
 from elrcn.errors import ElrcnError
 from elrcn.printed import load_counts, load_printed
 from elrcn.published import METRICS
@@ -30,8 +30,7 @@ def text_scores(
     """Scores that the text of Section IV-D gives for each direction, columns put right.
 
     What is printed as UAR and as WAR changes places if, and only if, the audit finds that the
-    printed UARs are accuracies of the test clips and the printed WARs are not
-    (`elrcn.audit.swapped_columns`).
+    columns are swapped (`elrcn.audit.columns_put_right`).
 
     Parameters
     ----------
@@ -50,17 +49,17 @@ def text_scores(
         If the results hold no row of Section IV-D.
     """
     results = load_printed() if results is None else results
-    audit = swapped_columns(results, load_counts() if counts is None else counts)
-    accuracy = audit.set_index("column of the text")["accuracies in both folds"]
-    exchanged = bool(accuracy["UAR"] and not accuracy["WAR"])
-    text = results[results["source"] == _SOURCE]
-    wide = text.pivot(index=["database", "method"], columns="metric", values="value")
-    table = wide.reset_index().rename_axis(columns=None)
+    right = columns_put_right(results, load_counts() if counts is None else counts)
+    printed, table = (
+        part[part["source"] == _SOURCE]
+        .pivot(index=["database", "method"], columns="metric", values="value")
+        .reset_index()
+        .rename_axis(columns=None)
+        for part in (results, right)
+    )
     table["fold"] = table["database"].map(FOLDS)
-    table[["printed_UAR", "printed_WAR"]] = table[["UAR", "WAR"]]
-    if exchanged:
-        table[["UAR", "WAR"]] = table[["WAR", "UAR"]].to_numpy()
-    table["exchanged"] = exchanged
+    table[["printed_UAR", "printed_WAR"]] = printed[["UAR", "WAR"]]
+    table["exchanged"] = right is not results
     columns = ["fold", "method", *METRICS, "printed_UAR", "printed_WAR", "exchanged"]
     return table[columns].sort_values("fold", ignore_index=True)
 

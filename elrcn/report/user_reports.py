@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from elrcn.audit import majority_rows
-from elrcn.printed import load_counts, load_printed
+from elrcn.printed import load_counts
 from elrcn.published import published_table, read_values
 from elrcn.report.tables import COUNTERPART
 
@@ -59,7 +59,7 @@ def reports_table(reports: pd.DataFrame) -> pd.DataFrame:
     for (report, date), part in reports.groupby(["report", "date"], sort=False):
         values = dict(zip(part["metric"], part["value"], strict=True))
         rows.append({"who": f"user, {date}", **values, "source": report})
-    nothing = majority_rows(load_printed(), load_counts()).iloc[0]
+    nothing = majority_rows(load_counts()).iloc[0]
     values = {name: nothing[COUNTERPART[name]] for name in _SCORES}
     rows.append({"who": NOTHING, **values, "source": f"{nothing['k/n']} clips"})
     table = pd.DataFrame(rows, columns=["who", *_SCORES, "source"])
