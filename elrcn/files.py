@@ -97,13 +97,20 @@ def write(path: str | Path, content: str | bytes, fix: str = "") -> Path:
 
 
 def _to_disk(path: Path) -> None:
-    # Some file systems cannot open, so not sync, a folder.
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    if path.is_dir():
+        # Some file systems cannot open, so not sync, a folder.
+        with suppress(OSError):
+            _sync(path)
+    else:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _remove(path: Path) -> None:

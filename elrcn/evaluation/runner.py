@@ -11,15 +11,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold, check_folds
 from elrcn.evaluation.store import RunStore
+from elrcn.files import side_by_side
 
 _SEEDS = ("random_state", "seed")
 
@@ -225,15 +224,12 @@ def run_protocol(
         return store.rows()
     estimator, X = describe_once(estimator, X, progress)
     jobs = (
-        delayed(_run_fold)(estimator, X, table, labels, classes, fold, store, seed, threads)
+        (_run_fold, estimator, X, table, labels, classes, fold, store, seed, threads)
         for fold in missing
     )
-    # `n_jobs=None` lets an outer parallel_config decide.
-    done = Parallel(n_jobs=None if workers == 1 else workers, return_as="generator_unordered")(jobs)
-    finished = len(folds) - len(missing)
-    with tqdm(
-        total=len(folds), initial=finished, desc=store.run, unit="fold", disable=not progress
-    ) as bar:
-        for _ in done:
-            bar.update()
+    for _ in side_by_side(
+        jobs, len(missing), title=store.run, unit="fold", total=len(folds), workers=workers,
+        progress=progress,
+    ):  # fmt: skip
+        pass
     return store.rows()

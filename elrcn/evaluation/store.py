@@ -7,16 +7,18 @@ import hashlib
 import io
 import json
 import re
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
-from elrcn.config import canonical
+from elrcn.config import canonical, config_hash
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.foldfile import COLUMNS, decode_rows, encode_rows, write_atomic
+from elrcn.evaluation.foldfile import COLUMNS, decode_rows, encode_rows
+from elrcn.files import computed_once, sweep, write
+
+_FIX = "free space on the disk or choose another folder, and run again: finished folds are kept"
 
 
 def _file_name(fold: str) -> str:
@@ -74,16 +76,12 @@ class RunStore:
             raise ElrcnError("There is no run here.", where=self.folder)
         else:
             self.card = json.loads(json.dumps(canonical(card)))
-        try:
-            (self.folder / "folds").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ElrcnError(
-                f"The run's folder cannot be made: {error.strerror}.", where=self.folder
-            ) from None
         if not path.exists():
-            write_atomic(path, json.dumps(self.card, indent=2, sort_keys=True) + "\n")
+            write(path, json.dumps(self.card, indent=2, sort_keys=True) + "\n", _FIX)
         self.run = str(self.card.get("experiment") or self.folder.name)
-        self._sweep()
+        self._card = config_hash(self.card, length=64)
+        for place in (self.folder, self.folder / "folds"):
+            sweep(place)
 
     def _refuse_other(self, card: dict, path: Path) -> None:
         card = json.loads(json.dumps(card))
@@ -100,14 +98,6 @@ class RunStore:
                 where=path,
                 fix="choose another folder, or delete this one to start afresh",
             )
-
-    def _sweep(self) -> None:
-        # A temporary file lives for milliseconds; an old one is what a killed run left behind.
-        for place in (self.folder, self.folder / "folds"):
-            for leftover in place.glob(".*.tmp"):
-                with suppress(OSError):
-                    if time.time() - leftover.stat().st_mtime > 60:
-                        leftover.unlink()
 
     def _path(self, fold: str) -> Path:
         return self.folder / "folds" / _file_name(fold)
@@ -129,7 +119,7 @@ class RunStore:
                     fix="choose another folder, or delete this one to start afresh",
                 )
             return
-        write_atomic(path, json.dumps(names, indent=1) + "\n")
+        write(path, json.dumps(names, indent=1) + "\n", _FIX)
 
     def planned(self) -> list[str]:
         """Names of the run's folds in order; empty before `plan`."""
@@ -154,33 +144,24 @@ class RunStore:
             Columns ``clip_id, subject, true, predicted`` and one ``p_<class>`` a class; ``run``
             and ``fold`` are filled in.
         """
-        write_atomic(self._path(name), encode_rows(rows, self.run, name))
+        write(self._path(name), encode_rows(rows, self.run, name, self._card), _FIX)
 
     def read_fold(self, name: str) -> pd.DataFrame | None:
-        """Rows of one fold, or None if they are missing or damaged."""
-        return self._read(self._path(name), name)
-
-    def _read(self, path: Path, name: str | None = None) -> pd.DataFrame | None:
+        """Rows of one fold; None if they are missing, damaged or another run's."""
         try:
-            frame = decode_rows(path.read_bytes())
+            frame = decode_rows(self._path(name).read_bytes(), self._card)
         except (OSError, ValueError):
             return None
-        return None if name is not None and (frame["fold"] != name).any() else frame
+        return None if (frame["fold"] != name).any() else frame
 
     def folds_done(self) -> list[str]:
-        """Names of the folds whose rows are stored and whole, in the planned order."""
+        """Names of the planned folds whose rows are stored and whole, in order."""
         return list(self._folds())
 
     def _folds(self) -> dict[str, pd.DataFrame]:
-        found = {}
-        for path in sorted((self.folder / "folds").glob("*.csv")):
-            frame = self._read(path)
-            if frame is not None and len(frame):
-                found[frame["fold"].iloc[0]] = frame
-        order = {name: i for i, name in enumerate(self.planned())}
-        return dict(
-            sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
-        )
+        # Only planned folds: a file that came from elsewhere is none of this run's.
+        read = {name: self.read_fold(name) for name in self.planned()}
+        return {name: frame for name, frame in read.items() if frame is not None and len(frame)}
 
     def rows(self, partial: bool = False) -> pd.DataFrame:
         """All prediction rows, folds in the planned order.
@@ -214,24 +195,28 @@ class RunStore:
         return pd.concat(found.values(), ignore_index=True)
 
     def add_timing(self, fold: str, **seconds) -> None:
-        """Append a line to ``timing.csv``.
+        """Add a line to ``timing.csv``.
 
-        Times stay out of the rows, which must repeat exactly.
+        Times stay out of the rows, which must repeat exactly; so what cannot be written is left.
         """
         path = self.folder / "timing.csv"
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not path.exists():
-            writer.writerow(["fold", *seconds])
-        writer.writerow([fold, *(f"{v:.6g}" for v in seconds.values())])
-        with suppress(OSError), open(path, "a", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
+        with suppress(ElrcnError), computed_once(path):
+            before = self.timing()
+            line = pd.DataFrame([{"fold": fold, **seconds}])
+            table = pd.concat([before, line], ignore_index=True) if len(before) else line
+            write(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
     def timing(self) -> pd.DataFrame:
         """Seconds spent in each fold that this folder saw finish, the latest if computed twice."""
-        path = self.folder / "timing.csv"
-        if not path.exists():
-            return pd.DataFrame(columns=["fold"])
-        table = pd.read_csv(path, dtype={"fold": str}, on_bad_lines="skip")
-        table = table[table["fold"] != "fold"]
-        return table.drop_duplicates("fold", keep="last").reset_index(drop=True)
+        try:
+            text = (self.folder / "timing.csv").read_text(encoding="utf-8")
+            lines = list(csv.reader(io.StringIO(text)))
+        except (OSError, ValueError, csv.Error):
+            lines = []
+        # The header may stand anywhere, or twice: earlier versions appended without a lock.
+        head = next((line for line in lines if line[:1] == ["fold"]), ["fold"])
+        lines = [line for line in lines if len(line) == len(head) and line[0] != "fold"]
+        table = pd.DataFrame(lines, columns=head).drop_duplicates("fold", keep="last")
+        for column in head[1:]:
+            table[column] = pd.to_numeric(table[column], errors="coerce")
+        return table.reset_index(drop=True)

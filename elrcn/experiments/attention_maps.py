@@ -24,11 +24,10 @@ from elrcn.explain import (
     pointing_game,
     random_maps,
 )
-from elrcn.files import code_hash, library_versions
+from elrcn.files import code_hash, library_versions, write_array
 from elrcn.models.clip_classifier import stage_seed
 from elrcn.models.spatial import SpatialOnly
 from elrcn.models.spatial_stage import untrained_network
-from elrcn.preprocess.stackarray import write_array
 from elrcn.session import Session
 
 #: Kinds of maps, in the order of tables and figures.

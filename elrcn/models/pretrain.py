@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +9,16 @@ import torch
 
 from elrcn.config import Profile, canonical, config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import code_hash, write_json
 from elrcn.models.device import resolve_device, session
 from elrcn.models.sources import TensorSource
 from elrcn.models.train import outputs, train
 from elrcn.models.vgg import VGG
-from elrcn.models.weights import load_weights, write_tensors
+from elrcn.models.weights import is_kept, load_weights, write_tensors
 
 __all__ = ["face_identity_weights", "load_weights", "train_identities"]
 
 IMAGES_EACH = 24
-VERSION = 1
 
 
 def train_identities(
@@ -111,24 +109,18 @@ def face_identity_weights(profile: Profile, cache: Path, progress: bool = True) 
     from elrcn.databases.corpus.faces import identity_faces
 
     key = config_hash(
-        "identities", VERSION, profile.vgg, profile.pretrain_train, profile.pretrain_faces,
-        IMAGES_EACH, profile.scaling, profile.seed, profile.threads_per_fold,
+        "identities", code_hash("models/pretrain.py"), profile.vgg, profile.pretrain_train,
+        profile.pretrain_faces, IMAGES_EACH, profile.scaling, profile.seed,
+        profile.threads_per_fold,
     )  # fmt: skip
     path = Path(cache) / f"face-identity-{key}.safetensors"
-    if path.is_file() and path.with_suffix(".json").is_file():
+    if is_kept(path):
         return path
     images, labels = identity_faces(
         profile.pretrain_faces, IMAGES_EACH, profile.vgg.size, profile.seed
     )
     module, card = train_identities(profile, np.asarray(images), np.asarray(labels), progress)
     # The weights come last: they are what the next call looks for.
-    card["config"] = key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(card, indent=1) + "\n")
-        os.replace(part, path.with_suffix(".json"))
-    except OSError as error:
-        raise ElrcnError(f"The card could not be stored ({error}).", where=path.parent) from None
+    write_json(path.with_suffix(".json"), {**card, "config": key})
     write_tensors(module.state_dict(), path)
     return path

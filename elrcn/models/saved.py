@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from elrcn.config import TemporalConfig, TrainConfig, VGGConfig, canonical
 from elrcn.errors import ElrcnError
+from elrcn.files import read_json, replacing, write_json
 from elrcn.models.elrcn import ELRCNSE, ELRCNTE
 from elrcn.models.inputs import InputEncoder, Quirks
 from elrcn.models.spatial import SpatialOnly
@@ -99,19 +97,9 @@ def save_model(estimator, folder: str | Path, about: dict | None = None) -> Path
 
 
 def _write(folder: Path, tensors, card) -> None:
-    part = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    with replacing(folder) as part:
         write_tensors(tensors, part / "model.safetensors")
-        (part / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-        part.chmod(0o755)
-        os.replace(part, folder)
-    except OSError as error:
-        raise ElrcnError(f"The model could not be saved ({error}).", where=folder) from None
-    finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
+        write_json(part / "card.json", card)
 
 
 def _config(kind, values: dict, where):
@@ -138,6 +126,12 @@ def read_card(folder: str | Path) -> dict:
         ) from None
     if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("kind") not in _KINDS:
         raise ElrcnError("This card is not that of a model saved by this version.", where=path)
+    if "sha256" in card and read_json(path) is None:
+        raise ElrcnError(
+            "This card was changed since it was written, or is damaged.",
+            where=path,
+            fix="copy the model again, or train it again with `elrcn train`",
+        )
     return card
 
 

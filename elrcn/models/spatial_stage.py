@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +10,17 @@ import torch
 
 from elrcn.config import TrainConfig, VGGConfig, canonical, config_hash
 from elrcn.errors import ElrcnError
-from elrcn.files import computed_once
+from elrcn.files import (
+    code_hash,
+    computed_once,
+    read_array,
+    read_json,
+    replacing,
+    set_aside,
+    sweep,
+    write_array,
+    write_json,
+)
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source, frames_at_once
@@ -27,7 +32,6 @@ from elrcn.models.weights import file_hash, load_weights, read_tensors, write_te
 MOST_KEPT = 1 << 28
 #: What is kept of every network for the clips it was applied to.
 ANSWERS = (*LAYERS, "softmax")
-_STALE = 3600.0  # seconds after which a half-written folder belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class SpatialSpec:
         """Name under which the network of these training clips is kept."""
         q = self.quirks
         return config_hash(
-            "spatial-1", self.stream, self.vgg, self.train, self.scaling,
-            [q.reshape_layout, q.uint8_flow, q.raw_scale, before],
+            "spatial", code_hash("models/spatial_stage.py"), self.stream, self.vgg,
+            self.train, self.scaling, [q.reshape_layout, q.uint8_flow, q.raw_scale, before],
             file_hash(self.pretrained) if self.pretrained else None,
             content_hash(X), np.asarray(y).tolist(), seed, threads, device, torch.__version__,
         )  # fmt: skip
@@ -108,15 +112,16 @@ class SpatialNetwork:
             return self._answers(X)[name]
         content = content_hash(X)
         path = Path(self.folder) / f"{name}-{content}.npy"
-        if path.is_file():
-            return np.load(path)
-        answers = self._answers(X)
-        for other, values in answers.items():
-            handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, values)
-            os.replace(part, path.with_name(f"{other}-{content}.npy"))
-        return answers[name]
+        answer = read_array(path)
+        if answer is None:
+            answers = self._answers(X)
+            for other, values in answers.items():
+                target = path.with_name(f"{other}-{content}.npy")
+                if read_array(target) is None:
+                    set_aside(target)
+                    write_array(target, values)
+            answer = answers[name]
+        return answer
 
     def features(self, X, layer: str = "fc7") -> np.ndarray:
         """Feature vectors of `layer`, shape (clips, frames, fc), float32.
@@ -179,18 +184,17 @@ def fit_spatial(
     if store is not None:
         key = spec.key(X, y, seed, threads, resolve_device(device).type, updates_before)
         folder = Path(store) / f"{spec.stream}-{key}"
+
+        def again():
+            return _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
+
         with computed_once(folder):
-            if (folder / "card.json").is_file():
-
-                def again():
-                    return _trained(
-                        spec, X, y, classes, seed, device, threads, updates_before, progress
-                    ).module
-
-                return _fetch(folder, spec, classes, device, threads, again)
-            network = _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
-            network.folder = folder
-            _keep(network)
+            network = _fetch(folder, spec, classes, device, threads, lambda: again().module)
+            if network is None:
+                set_aside(folder)
+                network = again()
+                network.folder = folder
+                _keep(network)
             return network
     return _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
 
@@ -229,39 +233,35 @@ def untrained_network(
 
 def _keep(network: SpatialNetwork) -> None:
     """Write the network to its folder in one step; another process may win the race."""
-    folder = network.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(".part-*"):
-        if time.time() - left.stat().st_mtime > _STALE:
-            shutil.rmtree(left, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
-        if 4 * count_parameters(network.module) <= MOST_KEPT:
+    sweep(network.folder.parent)
+    with replacing(network.folder) as part:
+        whole = 4 * count_parameters(network.module) <= MOST_KEPT
+        if whole:
             write_tensors(network.module.state_dict(), part / "network.safetensors")
         card = {
+            "whole": whole,
             "spec": canonical(network.spec),
             "mean": network.encoder.mean.tolist(),
             "std": network.encoder.std.tolist(),
             "history": network.history.to_dict(),
         }
-        (part / "card.json").write_text(json.dumps(card, indent=1))
-        try:
-            os.rename(part, folder)
-        except OSError:
-            if not (folder / "card.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        write_json(part / "card.json", card)
 
 
-def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again) -> SpatialNetwork:
-    card = json.loads((folder / "card.json").read_text())
+def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again):
+    """Give the network kept in `folder`; None if it is missing or damaged."""
+    card = read_json(folder / "card.json")
+    if card is None:
+        return None
     history = History(**card["history"])
-    if (folder / "network.safetensors").is_file():
-        tensors = read_tensors(folder / "network.safetensors")
-        return rebuild(spec, classes, tensors, card, history, device, threads, folder)
-    encoder = _encoder(spec, card)
-    return SpatialNetwork(spec, None, encoder, history, device, threads, folder, again)
+    if not card["whole"]:
+        encoder = _encoder(spec, card)
+        return SpatialNetwork(spec, None, encoder, history, device, threads, folder, again)
+    try:
+        tensors = read_tensors(folder / "network.safetensors", sealed=True)
+    except ElrcnError:
+        return None
+    return rebuild(spec, classes, tensors, card, history, device, threads, folder)
 
 
 def _encoder(spec: SpatialSpec, card: dict) -> InputEncoder:

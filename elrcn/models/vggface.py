@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,10 @@ import torch
 
 from elrcn.config import VGGConfig, canonical, config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import code_hash, write_json
 from elrcn.models import vggface_formats as formats
 from elrcn.models.vgg import VGG
-from elrcn.models.weights import file_hash, write_tensors
+from elrcn.models.weights import file_hash, is_kept, write_tensors
 
 #: Mean of VGG-Face's training images, red, green, blue (Parkhi et al. 2015, 10.5244/C.29.41).
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
@@ -206,12 +205,11 @@ def convert_vggface(
     """
     path, config = Path(path), config or VGGConfig()
     digest = file_hash(path)
-    key = config_hash("vggface", 1, config, channel_order, digest)
+    key = config_hash("vggface", code_hash("models/vggface.py"), config, channel_order, digest)
     target = Path(cache) / f"vggface-{key}.safetensors"
-    if target.is_file():
+    if is_kept(target):
         return target
     tensors = read_vggface(path, config, channel_order)
-    write_tensors(tensors, target)
     card = {
         "source": path.name,
         "sha256_start": digest,
@@ -219,7 +217,6 @@ def convert_vggface(
         "vgg": canonical(config),
         "tensors": {name: list(value.shape) for name, value in tensors.items()},
     }
-    part = target.with_name(f".{target.stem}.{os.getpid()}.json.part")
-    part.write_text(json.dumps(card, indent=1) + "\n")
-    os.replace(part, target.with_suffix(".json"))
+    write_json(target.with_suffix(".json"), card)
+    write_tensors(tensors, target)
     return target

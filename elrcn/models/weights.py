@@ -1,17 +1,17 @@
-"""Weights in safetensors files: hashing, loading all but the last layer."""
+"""Weights in safetensors files: digests, loading all but the last layer."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from elrcn.errors import ElrcnError
+from elrcn.files import file_digest, read_json, replacing, set_aside
 from elrcn.models.vgg import VGG
 
 
@@ -26,8 +26,7 @@ def file_hash(path: str | Path) -> str:
 
 @lru_cache(maxsize=64)
 def _file_hash(path: str, size: int, modified: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return file_digest(path)[:16]
 
 
 def load_weights(module: VGG, path: str | Path) -> None:
@@ -48,45 +47,79 @@ def load_weights(module: VGG, path: str | Path) -> None:
     copy_weights(module, read_tensors(path), path)
 
 
-def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: str | Path, sealed: bool = False) -> dict[str, torch.Tensor]:
     """Read a safetensors file.
+
+    Parameters
+    ----------
+    path : path
+        File, written by `write_tensors` or by others.
+    sealed : bool
+        Refuse a file that carries no digest. One that is there must agree with the tensors.
 
     Raises
     ------
     ElrcnError
-        If it is missing, truncated or of another kind.
+        If it is missing, truncated, changed or of another kind.
     """
     if not Path(path).is_file():
         raise ElrcnError("There is no weights file here.", where=path)
     try:
-        return load_file(path)
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            digest = (file.metadata() or {}).get("sha256")
     except (SafetensorError, OSError, ValueError) as error:
         raise ElrcnError(f"This weights file cannot be read ({error}).", where=path) from None
+    if (digest or sealed) and digest != tensors_digest(tensors):
+        raise ElrcnError(
+            "This weights file is damaged: its values do not agree with its digest.",
+            where=path,
+            fix="copy it again, or make it anew",
+        )
+    return tensors
+
+
+def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 (hex) of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
-    """Write tensors to a safetensors file, all of it or nothing.
+    """Write tensors with their digest to a safetensors file, all of it or nothing.
 
     Raises
     ------
     ElrcnError
         If the file cannot be written.
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, part)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
+        with replacing(path) as part:
+            save_file(plain, part, {"sha256": tensors_digest(plain)})
+    except SafetensorError as error:
         raise ElrcnError(
             f"The weights could not be stored ({error}).",
             where=path,
             fix="make room on that disk and check that you may write there",
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def is_kept(path: Path) -> bool:
+    """Whether weights and their JSON card lie at `path`; damaged ones are set aside."""
+    try:
+        read_tensors(path, sealed=True)
+        if read_json(path.with_suffix(".json")) is not None:
+            return True
+    except ElrcnError:
+        pass
+    for file in (path, path.with_suffix(".json")):
+        set_aside(file)
+    return False
 
 
 def copy_weights(module: VGG, tensors: dict[str, torch.Tensor], where=None) -> None:

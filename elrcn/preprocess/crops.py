@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
-from joblib import Parallel, delayed
-from tqdm import tqdm
-
 from elrcn.config import config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import code_hash, read_json, set_aside, side_by_side, write_json
 from elrcn.manifest import Finding
-from elrcn.preprocess.align import ASPECT, MARGIN, Crop, clip_crops, require_dlib
+from elrcn.preprocess.align import Crop, clip_crops, require_dlib
 from elrcn.preprocess.frames import read_grey
-from elrcn.preprocess.stackarray import open_folder, write_text
+from elrcn.preprocess.stackarray import open_folder
 
 NO_FACE = ("whole", "fail")
-_VERSION = 1
 
 
 def clip_key(manifest, i: int) -> str:
@@ -41,29 +36,6 @@ def is_cropped(frames) -> bool:
     return Path(frames[0]).name.lower().startswith("reg_")
 
 
-def run_jobs(jobs, count, total, title, workers, progress) -> None:
-    """Run `count` jobs ``(function, *arguments)`` side by side, with a progress bar of `total`."""
-    if not count:
-        return
-    # Threads: decoding, TIM, flow and strain all run outside the interpreter's lock.
-    parallel = Parallel(
-        n_jobs=workers or os.cpu_count() or 1,
-        prefer="threads",
-        return_as="generator_unordered",
-    )
-    done = parallel(delayed(function)(*arguments) for function, *arguments in jobs)
-    bar = tqdm(
-        done,
-        total=total,
-        initial=total - count,
-        desc=title,
-        unit="clip",
-        disable=not progress,
-    )
-    for _ in bar:
-        pass
-
-
 def _find(paths, clip, follow, target):
     frames = (read_grey(path) for path in paths)
     try:
@@ -71,21 +43,20 @@ def _find(paths, clip, follow, target):
     except ElrcnError as error:
         raise ElrcnError(f"Clip {clip}: {error.what}", error.where, error.fix) from None
     record = {"clip": clip, "crops": None if crops is None else [asdict(crop) for crop in crops]}
-    write_text(target, json.dumps(record))
+    write_json(target, record)
 
 
 def _load(path):
-    """Crops of a record; raises ValueError, KeyError or OSError where it is none."""
-    record = json.loads(path.read_text(encoding="utf-8"))["crops"]
-    if record is None:
+    """Crops of a record, None where there was no face; raises TypeError if it is no record."""
+    crops = read_json(path)["crops"]
+    if crops is None:
         return None
-    return [Crop(tuple(crop["matrix"]), crop["width"], crop["height"]) for crop in record]
+    return [Crop(tuple(crop["matrix"]), crop["width"], crop["height"]) for crop in crops]
 
 
 def _is_known(path):
-    try:
-        _load(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    if read_json(path) is None:
+        set_aside(path)
         return False
     return True
 
@@ -131,8 +102,9 @@ def find_crops(
     wanted = [] if align == "none" else [i for i in range(len(manifest)) if _wants(manifest, i)]
     if not wanted:
         return crops, []
-    folder = Path(cache) / config_hash("crops", _VERSION, align, ASPECT, MARGIN)
-    open_folder(folder, {"kind": "crops", "version": _VERSION, "align": align})
+    code = code_hash("preprocess/align.py", "preprocess/frames.py")
+    folder = Path(cache) / config_hash("crops", align, code)
+    open_folder(folder, {"kind": "crops", "align": align})
     clips = [str(clip) for clip in manifest.table["clip_id"]]
     targets = {i: folder / f"{clip_key(manifest, i)}.json" for i in wanted}
     missing = [i for i in wanted if not _is_known(targets[i])]
@@ -140,7 +112,12 @@ def find_crops(
         require_dlib()
     follow = align == "face-follow"
     jobs = ((_find, manifest.frame_paths(i), clips[i], follow, targets[i]) for i in missing)
-    run_jobs(jobs, len(missing), len(wanted), "faces", workers, progress)
+    # Threads: decoding and the search for faces run outside the interpreter's lock.
+    for _ in side_by_side(
+        jobs, len(missing), title="faces", total=len(wanted), workers=workers, threads=True,
+        progress=progress,
+    ):  # fmt: skip
+        pass
     findings = []
     for i in wanted:
         crops[i] = _load(targets[i])

@@ -10,15 +10,13 @@ import numpy as np
 
 from elrcn.config import PreprocessConfig, canonical, config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import code_hash, set_aside, side_by_side, write_array
 from elrcn.preprocess.channels import CHANNELS, check_config, in_time, stack_clip
-from elrcn.preprocess.crops import clip_key, find_crops, run_jobs
+from elrcn.preprocess.crops import clip_key, find_crops
 from elrcn.preprocess.frames import read_clip
-from elrcn.preprocess.stackarray import StackArray, open_folder, read_header, write_array
+from elrcn.preprocess.stackarray import StackArray, open_folder, read_header
 
 __all__ = ["CHANNELS", "StackArray", "build_frames", "build_stacks", "stack_clip"]
-
-CODE_VERSION = 3
-"""Part of every cache key: raise it when the numbers that this package computes change."""
 
 MOTION = 4
 """Leading channels of a stack that are zero where nothing moves: p, q, magnitude, strain."""
@@ -84,17 +82,24 @@ def build_each(
     targets, missing = [], {}
     for config in configs:
         settings = _cache_settings(config, names)
-        folder = Path(cache) / config_hash(name, CODE_VERSION, settings)
-        open_folder(folder, {"kind": name, "version": CODE_VERSION, **canonical(settings)})
+        code = code_hash("preprocess/stack.py")
+        folder = Path(cache) / config_hash(name, code, settings)
+        open_folder(folder, {"kind": name, "code": code, **canonical(settings)})
         targets.append([folder / f"{key}.npy" for key in keys])
         for i, target in enumerate(targets[-1]):
             if read_header(target) is None:
+                set_aside(target)
                 missing.setdefault(keys[i], (i, {}))[1][target] = config
     jobs = (
         (_one_clip, make, manifest.frame_paths(i), clips[i], crops[i], wanted)
         for i, wanted in missing.values()
     )
-    run_jobs(jobs, len(missing), len(clips), f"preprocess ({name})", workers, progress)
+    # Threads: decoding, TIM, flow and strain all run outside the interpreter's lock.
+    for _ in side_by_side(
+        jobs, len(missing), title=f"preprocess ({name})", total=len(clips), workers=workers,
+        threads=True, progress=progress,
+    ):  # fmt: skip
+        pass
     if findings:
         faceless = ", ".join(finding.clip for finding in findings)
         warnings.warn(f"No face found; the whole frame is used: {faceless}", stacklevel=3)

@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 
 from elrcn.errors import ElrcnError
+from elrcn.files import is_whole, read_array, sweep, write
 
 #: Bytes of clips that an array keeps once read: a training looks at each several times.
 HELD_BYTES = 1 << 27
-_STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
-
-
-def _write(path, write, size):
-    """Let `write` fill a temporary file that becomes `path`: all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        try:
-            temporary.unlink(missing_ok=True)
-        except OSError:
-            pass
-        if isinstance(error, OSError):
-            raise ElrcnError(
-                f"A file of the cache could not be stored ({error}).",
-                where=path.parent,
-                fix=f"make room on that disk ({size / 1e6:.1f} MB a clip) and check that you may "
-                "write there; finished clips are kept, so the same command resumes",
-            ) from None
-        raise
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write `array` to `path` as .npy: all of it or nothing.
-
-    Raises
-    ------
-    ElrcnError
-        If it cannot be written, for instance because the disk is full.
-    """
-    _write(path, lambda file: np.save(file, array), array.nbytes)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8: all of it or nothing; raises as `write_array`."""
-    data = text.encode()
-    _write(path, lambda file: file.write(data), len(data))
+_FIX = "make room on that disk, or choose a cache folder that you may write to"
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
-    """Shape and dtype of a .npy file; None if it is missing, damaged or cut short."""
+    """Shape and dtype of a stored clip; None if it is missing, damaged or cut short."""
+    if not is_whole(path):
+        return None
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -75,20 +34,17 @@ def open_folder(folder: Path, about: dict) -> None:
     ElrcnError
         If the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".*.part"):
-            if time.time() - left.stat().st_mtime > _STALE:
-                left.unlink(missing_ok=True)
-        card = folder / "config.json"
-        if not card.is_file():
-            write_text(card, json.dumps(about, indent=1) + "\n")
-    except OSError as error:
-        raise ElrcnError(
-            f"The cache folder cannot be used ({error}).",
-            where=folder,
-            fix="choose a folder that you may write to",
-        ) from None
+    sweep(folder)
+    if not (folder / "config.json").is_file():
+        write(folder / "config.json", json.dumps(about, indent=1) + "\n", _FIX)
+
+
+def _damaged(path: Path) -> ElrcnError:
+    return ElrcnError(
+        "A cached clip is missing or damaged.",
+        where=path,
+        fix="run the same command again; it makes what is missing or damaged",
+    )
 
 
 class StackArray:
@@ -132,11 +88,7 @@ class StackArray:
         for path in self.paths:
             header = read_header(path)
             if header is None or header != (header[0], headers[0][1] if headers else header[1]):
-                raise ElrcnError(
-                    "A cached clip is missing or damaged.",
-                    where=path,
-                    fix="run the preprocessing again; it makes what is missing",
-                )
+                raise _damaged(path)
             if headers and header[0][1:] != headers[0][0][1:]:
                 raise ElrcnError(
                     "Cached clips differ in size.", where=path, fix="delete the cache folder"
@@ -202,14 +154,10 @@ class StackArray:
         return self._fitted(clip)
 
     def _load(self, path):
-        try:
-            return np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ElrcnError(
-                f"A cached clip cannot be read ({error}).",
-                where=path,
-                fix="run the preprocessing again; it makes what is missing",
-            ) from None
+        clip = read_array(path)
+        if clip is None:
+            raise _damaged(path)
+        return clip
 
     def _fitted(self, clip):
         length = self._item[0]
@@ -226,6 +174,8 @@ class StackArray:
         length = self.lengths[i]
         if t >= self._item[0]:
             raise IndexError(f"step {t} of {self._item[0]}")
+        if not is_whole(self.paths[i]):
+            raise _damaged(self.paths[i])
         step = np.array(
             np.load(self.paths[i], mmap_mode="r", allow_pickle=False)[min(t, length - 1)]
         )

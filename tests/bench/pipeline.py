@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 
 from elrcn.config import PreprocessConfig
+from elrcn.files import write_array
 from elrcn.manifest import Manifest
 from elrcn.preprocess.channels import in_time
 from elrcn.preprocess.flow import flow_image, flow_sequence, tvl1_flow
 from elrcn.preprocess.frames import read_clip
 from elrcn.preprocess.stack import build_stacks
-from elrcn.preprocess.stackarray import write_array
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import frames_needed
 

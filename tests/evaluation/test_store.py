@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import time
 
@@ -5,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from elrcn import files
 from elrcn.errors import ElrcnError
-from elrcn.evaluation import foldfile
 from elrcn.evaluation.store import RunStore
 
 CARD = {"experiment": "table1", "config": "abc", "seed": 3}
@@ -31,6 +32,7 @@ def test_numbers_and_text_survive_the_disk(tmp_path):
     values[:3] = [1e-300, 1 / 3, np.float32(0.1)]
     rows = rows_of(*(f"01/clip{i}" for i in range(50)))
     rows["p_a"], rows["subject"] = values, "007"
+    store.plan(["CASME2/01"])
     store.write_fold("CASME2/01", rows)
     back = RunStore(tmp_path / "run").rows()
     assert list(back.columns) == [
@@ -96,11 +98,12 @@ def test_a_damaged_fold_counts_as_missing(tmp_path, damage):
 
 def test_leftovers_are_ignored_and_old_ones_swept(tmp_path):
     store = RunStore(tmp_path, CARD)
+    store.plan(["a"])
     store.write_fold("a", rows_of("a/1"))
-    new, old = (tmp_path / "folds" / f".b.csv.{n}.tmp" for n in ("new", "old"))
+    new, old = (tmp_path / "folds" / f".b.csv.{n}.part" for n in ("new", "old"))
     for path in (new, old):
         path.write_text("run,fold")
-    os.utime(old, (time.time() - 3600,) * 2)
+    os.utime(old, (time.time() - 7200,) * 2)
     assert RunStore(tmp_path, CARD).folds_done() == ["a"]
     assert new.exists() and not old.exists()
 
@@ -108,6 +111,7 @@ def test_leftovers_are_ignored_and_old_ones_swept(tmp_path):
 def test_names_that_look_alike_do_not_share_a_file(tmp_path):
     store = RunStore(tmp_path, CARD)
     names = ["CASME2/01", "CASME2_01", "CASME2 01", "\u00e4", "../x"]
+    store.plan(names)
     for name in names:
         store.write_fold(name, rows_of(f"{name}!"))
     assert sorted(store.folds_done()) == sorted(names)
@@ -120,7 +124,7 @@ def test_a_full_disk_is_said_in_one_message_and_leaves_nothing(tmp_path, monkeyp
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(foldfile.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(ElrcnError, match="No space left"):
         store.write_fold("a", rows_of("a/1"))
     assert not list((tmp_path / "folds").iterdir())
@@ -134,3 +138,48 @@ def test_timing_is_beside_the_rows(tmp_path):
     store.add_timing("CASME2/01", fit_s=1.5, predict_s=0.5)
     timing = store.timing().set_index("fold")
     assert len(timing) == 2 and timing.loc["CASME2/01", "fit_s"] == 1.5
+
+
+def test_rows_of_another_run_or_of_no_planned_fold_are_not_read(tmp_path):
+    store = RunStore(tmp_path / "one", CARD)
+    store.plan(["a", "b"])
+    other = RunStore(tmp_path / "two", CARD | {"seed": 4})
+    other.plan(["a", "b", "c"])
+    for name in ("a", "b", "c"):
+        other.write_fold(name, rows_of(f"{name}/1", value=0.9))
+    store.write_fold("a", rows_of("a/1"))
+    store.write_fold("c", rows_of("c/1"))  # whole and its own, but planned by nobody
+    assert store.folds_done() == ["a"]
+    for path in (tmp_path / "two" / "folds").iterdir():
+        (tmp_path / "one" / "folds" / path.name).write_bytes(path.read_bytes())
+    assert store.folds_done() == []
+
+
+def test_times_heal_whatever_order_an_earlier_version_left_them_in(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    (tmp_path / "timing.csv").write_text("g2,0.1,0.1\nfold,fit_s,predict_s\ng1,2,0.5\ng3,1\n")
+    assert store.timing()["fold"].tolist() == ["g2", "g1"]
+    store.add_timing("g4", fit_s=1, predict_s=0.25)
+    assert (tmp_path / "timing.csv").read_text().startswith("fold,fit_s,predict_s\n")
+    assert store.timing().set_index("fold")["fit_s"].to_dict() == {"g2": 0.1, "g1": 2, "g4": 1}
+    for damaged in (b"", b"\xff\xfe\x00", b"g1,2\n"):
+        (tmp_path / "timing.csv").write_bytes(damaged)
+        assert store.timing().empty
+
+
+def _add_times(folder, names):
+    store = RunStore(folder)
+    for name in names:
+        store.add_timing(name, fit_s=1)
+
+
+def test_folds_that_end_together_all_leave_their_time(tmp_path):
+    RunStore(tmp_path, CARD)
+    context = multiprocessing.get_context("fork")
+    names = [[f"{i}-{j}" for j in range(5)] for i in range(3)]
+    processes = [context.Process(target=_add_times, args=(tmp_path, n)) for n in names]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert sorted(RunStore(tmp_path).timing()["fold"]) == sorted(n for own in names for n in own)

@@ -14,9 +14,10 @@ from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import loso_folds
 from elrcn.evaluation.runner import run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
+from elrcn.files import write_array
 from elrcn.models.augmented import TrainAugmented, fewer_epochs
 from elrcn.models.elrcn import ELRCNSE
-from elrcn.preprocess.stackarray import StackArray, write_array
+from elrcn.preprocess.stackarray import StackArray
 from elrcn.preprocess.variants import AugmentedArray
 
 SUBJECTS, CLIPS = 3, 4

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -56,7 +57,10 @@ def test_damaged_models_are_told(saved, tmp_path):
         with pytest.raises(ElrcnError):
             load_model(saved)
     card = json.loads(text)
-    del card["parameters"]["layer"]
+    (saved / "card.json").write_text(re.sub(r'("std": \[\s*)', r"\g<1>1", text))
+    with pytest.raises(ElrcnError, match="changed since"):
+        load_model(saved)
+    del card["parameters"]["layer"], card["sha256"]
     card["parameters"]["command"] = "x"
     (saved / "card.json").write_text(json.dumps(card))
     with pytest.raises(ElrcnError, match="do not fit"):
@@ -65,6 +69,9 @@ def test_damaged_models_are_told(saved, tmp_path):
     weights = (saved / "model.safetensors").read_bytes()
     (saved / "model.safetensors").write_bytes(weights[:1000])
     with pytest.raises(ElrcnError, match="cannot be read"):
+        load_model(saved)
+    (saved / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 64]))
+    with pytest.raises(ElrcnError, match="digest"):
         load_model(saved)
 
 

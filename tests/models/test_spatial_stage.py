@@ -21,12 +21,16 @@ def spatial_arguments(arguments):
     return {k: v for k, v in arguments.items() if not k.startswith("temporal")}
 
 
+def kept_folders(store):
+    return [p for p in store.iterdir() if not p.name.startswith(".")]
+
+
 def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_path, monkeypatch):
     (X, y), (X_test, _) = blobs
     plain = ELRCNTE(streams=("flow", "strain"), **quick).fit(X, y)
     kept = ELRCNTE(streams=("flow", "strain"), feature_store=tmp_path, **quick).fit(X, y)
     np.testing.assert_array_equal(plain.predict_proba(X_test), kept.predict_proba(X_test))
-    folders = sorted(p.name.split("-")[0] for p in tmp_path.iterdir())
+    folders = sorted(p.name.split("-")[0] for p in kept_folders(tmp_path))
     assert folders == ["flow", "strain"]
 
     def forbidden(*args, **kwargs):
@@ -51,7 +55,7 @@ def test_features_of_a_kept_network_lie_beside_it(blobs, quick, tmp_path):
     (X, y), (X_test, _) = blobs
     model = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
     fresh = model.spatial_features(X_test, "fc6")
-    (folder,) = tmp_path.iterdir()
+    (folder,) = kept_folders(tmp_path)
     kept = sorted(p.name.split("-")[0] for p in folder.glob("*.npy"))
     assert kept == ["fc6", "fc6", "fc7", "fc7", "softmax", "softmax"]  # training and test clips
     np.testing.assert_array_equal(model.spatial_features(X_test, "fc6"), fresh)
@@ -63,7 +67,7 @@ def test_of_large_networks_the_features_alone_are_kept(blobs, quick, tmp_path, m
     monkeypatch.setattr(spatial_stage, "MOST_KEPT", 0)
     first = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
     expected = first.predict_proba(X_test)
-    (folder,) = tmp_path.iterdir()
+    (folder,) = kept_folders(tmp_path)
     assert not list(folder.glob("*.safetensors"))
     train, trained = spatial_stage.train, []
     monkeypatch.setattr(spatial_stage, "train", lambda *a, **k: trained.append(1) or train(*a, **k))

@@ -8,11 +8,12 @@ import pytest
 
 from elrcn.config import PreprocessConfig, config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import code_hash
 from elrcn.preprocess.augment import CROP, VARIANTS, augment, augment_flow, transform
 from elrcn.preprocess.channels import stack_clip
 from elrcn.preprocess.flow import tvl1_flow
 from elrcn.preprocess.frames import read_clip
-from elrcn.preprocess.stack import CODE_VERSION, build_stacks
+from elrcn.preprocess.stack import build_stacks
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
 from elrcn.preprocess.variants import build_augmented
@@ -135,7 +136,8 @@ def test_plain_clips_keep_their_place_in_the_cache(clips, tmp_path):
     """Setting neither variant nor limit, a clip has the key it had before they existed."""
     known = {n: v for n, v in asdict(CONFIG).items() if n not in ("variant", "max_frames")}
     plain = build_stacks(clips, CONFIG, tmp_path, 1, progress=False)
-    assert plain.paths[0].parent.name == config_hash("stack", CODE_VERSION, known)
+    key = config_hash("stack", code_hash("preprocess/stack.py"), known)
+    assert plain.paths[0].parent.name == key
     np.testing.assert_array_equal(plain[1], stack_clip(read_clip(clips.frame_paths(1), 48), CONFIG))
 
 

@@ -255,7 +255,7 @@ def test_a_clip_of_one_frame_is_refused(clips, tmp_path):
 
 
 def test_a_full_disk_leaves_no_half_written_file(clips, tmp_path, monkeypatch):
-    def full(file, array):
+    def full(file, array, **options):
         file.write(b"\x93NUMPY")
         raise OSError(28, "No space left on device")
 
