@@ -67,14 +67,12 @@ def uars(sizes, right):
 
 def numerators(sizes, right):
     """The same times C lcm(sizes) as whole numbers, for sizes too many for fractions."""
-    last = max(sizes)
-    rest = sorted(sizes)[:-1]
-    unit = {n: lcm(*sizes) // n for n in sizes}
+    *rest, last = sorted(sizes)
+    u, v, w, x, y = (lcm(*sizes) // n for n in (*rest, last))
     for a, b, c, d in product(*(range(n + 1) for n in rest)):
         left = right - a - b - c - d
         if 0 <= left <= last:
-            steps = zip((a, b, c, d, left), (*rest, last), strict=True)
-            yield sum(t * unit[n] for t, n in steps)
+            yield a * u + b * v + c * w + d * x + left * y
 
 
 def window(printed, decimals, scale):
