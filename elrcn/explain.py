@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from captum.attr import LayerAttribution, LayerGradCam
+from scipy.ndimage import distance_transform_edt
+from torch.nn import functional as F
 
 from elrcn.config import VGGConfig
 from elrcn.errors import ElrcnError
@@ -12,14 +13,16 @@ from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import check_clips
 from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.spatial_stage import SpatialNetwork
+from elrcn.models.vgg import VGG
 from elrcn.preprocess.frames import resize
 
 
 def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
     """Grad-CAM of every frame on the network's last convolution (Selvaraju et al. 2017).
 
-    The maps of the layer are weighted by the mean gradient of the target's logit, added up and
-    cut at zero (doi 10.1109/ICCV.2017.74), then enlarged to the input by bilinear interpolation.
+    The layer's activations after their ReLU, ``A_k``, are weighted by the mean gradient of the
+    target's logit, added up and cut at zero, ``ReLU(sum_k mean(dy / dA_k) A_k)`` (equations 1
+    and 2, doi 10.1109/ICCV.2017.74), then enlarged to the input by bilinear interpolation.
 
     Parameters
     ----------
@@ -56,15 +59,29 @@ def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
     parts = []
     with session(device, 0, network.threads):
         module = network.module.to(device, memory_format=memory_format(device)).train(False)
-        method = LayerGradCam(module, module.last_conv)
         source = frame_source(X, network.encoder, device)
         for batch, images in zip(batches, source.batches(batches), strict=True):
             target = torch.from_numpy(targets[batch]).to(device)
-            maps = method.attribute(images, target=target, relu_attributions=True)
-            maps = LayerAttribution.interpolate(maps, (height, width), "bilinear")
-            parts.append(maps.detach().float().cpu().numpy())
-        module.zero_grad(set_to_none=True)
+            maps = _enlarged(_coarse_maps(module, images, target), (height, width))
+            parts.append(maps.float().cpu().numpy())
     return np.concatenate(parts).reshape(clips, frames, height, width)
+
+
+def _coarse_maps(module: VGG, images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Grad-CAM on the layer's own grid: (n, 1, side, side)."""
+    with torch.no_grad():
+        activations = module.activations(images)
+    # Before the ReLU, a negative value times a negative weight would count as evidence.
+    with torch.enable_grad():
+        activations.requires_grad_()
+        score = module.logits(activations).gather(1, target[:, None]).sum()
+        (gradient,) = torch.autograd.grad(score, activations)
+    weights = gradient.mean((2, 3), keepdim=True)
+    return F.relu((weights * activations.detach()).sum(1, keepdim=True))
+
+
+def _enlarged(maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    return F.interpolate(maps, shape, mode="bilinear")
 
 
 def clip_map(maps: np.ndarray) -> np.ndarray:
@@ -76,8 +93,11 @@ def clip_map(maps: np.ndarray) -> np.ndarray:
     return (maps / np.where(peak > 0, peak, 1)).mean(1)
 
 
-def pointing_game(cam: np.ndarray, mask: np.ndarray) -> float:
-    """Whether the highest point of a map lies in the mask (Zhang et al. 2018, the pointing game).
+def pointing_game(cam: np.ndarray, mask: np.ndarray, tolerance: float = 0) -> float:
+    """Whether the highest point of a map lies in the mask, or close to it (the pointing game).
+
+    Zhang et al. 2016, doi 10.1007/978-3-319-46493-0_33, count a hit within 15 px of an image of
+    224 (`pointing_tolerance`) and average the hits over categories, not over images.
 
     Parameters
     ----------
@@ -85,16 +105,35 @@ def pointing_game(cam: np.ndarray, mask: np.ndarray) -> float:
         Map.
     mask : ndarray of bool (H, W)
         Where the evidence should be, e.g. the union of the clip's action-unit masks.
+    tolerance : float
+        Largest distance in px between the centres of the highest pixel and of the mask's nearest
+        one that counts as a hit. 0: strictly inside.
 
     Returns
     -------
     float
-        1 or 0; where several pixels share the maximum, the share of them inside. So a constant
-        map scores the mask's share of the picture, which is what pointing blindly scores.
-        (doi 10.1007/s11263-017-1059-x)
+        1 or 0; where several pixels share the maximum, the share of them that hit. So a constant
+        map scores the share of the picture that hits, which is what pointing blindly scores.
+
+    Raises
+    ------
+    ElrcnError
+        If the shapes differ or the tolerance is negative.
     """
     mask = _same_shape(cam, mask)
+    if tolerance < 0:
+        raise ElrcnError(f"A tolerance is a distance of 0 px or more, not {tolerance}.")
+    if tolerance and mask.any():
+        mask = distance_transform_edt(~mask) <= tolerance
     return float(mask[cam == cam.max()].mean())
+
+
+def pointing_tolerance(size: int) -> int:
+    """Tolerance of Zhang et al. 2016 (15 px of 224) for maps of another side, in whole px.
+
+    ``15 size / 224``, rounded to the nearest, halves up: 2 px at 24, 15 at 224.
+    """
+    return (2 * 15 * size + 224) // (2 * 224)
 
 
 def energy_inside(cam: np.ndarray, mask: np.ndarray) -> float:
@@ -148,8 +187,7 @@ def random_maps(count: int, grid: int, size: int, seed: int = 0) -> np.ndarray:
         Same seed, same maps.
     """
     values = np.random.default_rng(seed).random((count, 1, grid, grid), np.float32)
-    maps = LayerAttribution.interpolate(torch.from_numpy(values), (size, size), "bilinear")
-    return maps[:, 0].numpy()
+    return _enlarged(torch.from_numpy(values), (size, size))[:, 0].numpy()
 
 
 def cam_grid(vgg: VGGConfig) -> int:

@@ -86,19 +86,47 @@ class VGG(nn.Module):
         names = [name for block in self.blocks for name in block]
         return [self.get_submodule(name) for name in [*names, "fc6", "fc7", "fc8"]]
 
-    @property
-    def last_conv(self) -> nn.Module:
-        """The last convolution: where Grad-CAM looks (Section V)."""
-        return self.get_submodule(self.blocks[-1][-1])
+    def _block(self, x: torch.Tensor, names: list[str]) -> torch.Tensor:
+        """Apply a block's convolutions, all but the last with their ReLU."""
+        for name in names[:-1]:
+            x = F.relu(self.get_submodule(name)(x), inplace=True)
+        return self.get_submodule(names[-1])(x)
+
+    def _pooled(self, x: torch.Tensor, blocks: list[list[str]]) -> torch.Tensor:
+        for names in blocks:
+            # Max pooling and ReLU commute; pooling first leaves a quarter of the ReLUs.
+            x = F.relu(F.max_pool2d(self._block(x, names), 2), inplace=True)
+        return x
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """Feature maps after the last pooling, from images of shape (n, channels, size, size)."""
-        for names in self.blocks:
-            for name in names[:-1]:
-                x = F.relu(self.get_submodule(name)(x), inplace=True)
-            # Max pooling and ReLU commute; pooling first leaves a quarter of the ReLUs.
-            x = F.relu(F.max_pool2d(self.get_submodule(names[-1])(x), 2), inplace=True)
-        return x
+        return self._pooled(x, self.blocks)
+
+    def activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Output of the last convolution after its ReLU and before pooling.
+
+        Where Grad-CAM looks (Section V, `elrcn.explain.grad_cam`).
+
+        Returns
+        -------
+        Tensor (n, width, side, side)
+            Of images (n, channels, size, size); not negative.
+        """
+        return F.relu(self._block(self._pooled(x, self.blocks[:-1]), self.blocks[-1]))
+
+    def logits(self, activations: torch.Tensor) -> torch.Tensor:
+        """Class logits, shape (n, classes), from what `activations` gives."""
+        return self._classified(F.max_pool2d(activations, 2))
+
+    def _hidden(self, maps: torch.Tensor, layer: str) -> torch.Tensor:
+        x = F.relu(self.fc6(torch.flatten(maps, 1)))
+        if layer == "fc6":
+            return x
+        return F.relu(self.fc7(F.dropout(x, self.config.dropout, self.training)))
+
+    def _classified(self, maps: torch.Tensor) -> torch.Tensor:
+        x = F.dropout(self._hidden(maps, "fc7"), self.config.dropout, self.training)
+        return self.fc8(x)
 
     def features(self, x: torch.Tensor, layer: str = "fc7") -> torch.Tensor:
         """Give the output of `layer` after its ReLU and before its dropout, shape (n, fc).
@@ -107,15 +135,11 @@ class VGG(nn.Module):
         """
         if layer not in LAYERS:
             raise ElrcnError(f"There is no feature layer {layer!r}.", fix="choose fc6 or fc7")
-        x = F.relu(self.fc6(torch.flatten(self.maps(x), 1)))
-        if layer == "fc6":
-            return x
-        return F.relu(self.fc7(F.dropout(x, self.config.dropout, self.training)))
+        return self._hidden(self.maps(x), layer)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Class logits, shape (n, classes)."""
-        x = F.dropout(self.features(x), self.config.dropout, self.training)
-        return self.fc8(x)
+        return self._classified(self.maps(x))
 
     def answers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give fc6, fc7 and class probabilities of images at once; for networks in use."""

@@ -23,7 +23,6 @@ def test_vgg16_is_exact():
     shapes = [tuple(layer.weight.shape) for layer in model.layers()[13:]]
     assert shapes == [(4096, 25088), (4096, 4096), (1000, 4096)]
     assert list(model.state_dict())[:2] == ["conv1_1.weight", "conv1_1.bias"]
-    assert model.last_conv is model.conv5_3
 
 
 def test_five_channels_cost_two_more_filter_planes():
@@ -45,6 +44,19 @@ def test_forward_is_the_plain_sequence_of_layers():
     torch.testing.assert_close(model.features(x, "fc6"), fc6)
     torch.testing.assert_close(model.features(x, "fc7"), fc7)
     torch.testing.assert_close(model(x), model.fc8(fc7))
+
+
+def test_the_network_can_be_cut_after_its_last_activations():
+    torch.manual_seed(0)
+    model = VGG(SMALL, 5, 3).train(False)
+    x = torch.randn(2, 5, 16, 16)
+    inside = []
+    handle = model.conv2_2.register_forward_hook(lambda *args: inside.append(args[2].clone()))
+    activations = model.activations(x)
+    handle.remove()
+    assert activations.shape == (2, 6, 8, 8) and activations.min() == 0
+    torch.testing.assert_close(activations, F.relu(inside[0]), rtol=0, atol=0)
+    torch.testing.assert_close(model.logits(activations), model(x), rtol=0, atol=0)
 
 
 def test_pooling_before_relu_keeps_the_gradient():
