@@ -47,9 +47,10 @@ def test_networks_are_those_of_the_table(session, loso):
     assert rows.groupby("maps").size().to_dict() == dict.fromkeys(
         ("trained", "other", "untrained", "random"), len(p.manifest)
     )
-    scores = rows[["hit", "energy", "mask_share"]]
+    scores = rows[["hit", "hit_tolerant", "energy", "mask_share"]]
     assert scores.notna().all(axis=None) and scores.ge(0).all(axis=None)
     assert scores.le(1).all(axis=None)
+    assert (rows["hit_tolerant"] >= rows["hit"]).all() and rows["hit_tolerant_true"].notna().any()
     same = rows[rows["right"] & rows["maps"].isin(["trained", "untrained"])]
     np.testing.assert_array_equal(same["energy"], same["energy_true"])
     trained, untrained = (rows[rows["maps"] == kind] for kind in ("trained", "untrained"))
@@ -87,7 +88,7 @@ def test_other_data_have_maps_and_no_scores(smoke_home, loso, monkeypatch):
     with pytest.raises(ElrcnError, match="elrcn run figure9"):
         stored_maps(session, "LOSO", "table1")
     table = measure_protocol(session, "LOSO", "table1")
-    assert table[["hit", "energy", "mask_share"]].isna().all(axis=None)
+    assert table[["hit", "hit_tolerant", "energy", "mask_share"]].isna().all(axis=None)
     assert summarise(table).empty
     assert len(stored_maps(session, "LOSO", "table1")) == table["clip_id"].nunique()
 
@@ -127,9 +128,13 @@ def test_strain_gathers_in_the_masks(session):
 def table_by_hand():
     """Two subjects, three clips: trained maps hit for a and b, untrained ones for none."""
     clips = pd.DataFrame({"clip_id": list("abc"), "subject": ["s", "s", "t"], "mask_share": 0.25})
+    clips["true"] = ["others", "others", "disgust"]
     hits = {"trained": [1, 1, 0], "other": [0, 1, np.nan], "untrained": [0.0] * 3}
     energy = {"trained": [0.5, 0.5, 0.3], "other": [0.3, 0.5, np.nan], "untrained": [0.2] * 3}
-    parts = [clips.assign(maps=k, hit=hits[k], energy=energy[k]) for k in hits]
+    near = hits | {"trained": [1, 0, 1]}
+    parts = [
+        clips.assign(maps=k, hit=hits[k], hit_tolerant=near[k], energy=energy[k]) for k in hits
+    ]
     return pd.concat(parts).assign(protocol="LOSO")
 
 
@@ -151,6 +156,27 @@ def test_summary_of_a_small_table():
     # Differences are over the clips that both kinds have.
     assert short.loc["trained - other", "clips"] == 2
     assert short.loc["trained - other", "hit"] == 0.5
+
+
+def test_hits_with_tolerance_are_averaged_by_class():
+    short = summarise(table_by_hand(), draws=500).set_index("maps")
+    row = short.loc["trained"]
+    # Clips: 1, 0 of "others" and 1 of "disgust".
+    assert row["hit_tolerant"] == pytest.approx(2 / 3)
+    assert row["hit_by_class"] == pytest.approx((1 / 2 + 1) / 2)
+    # Resamples without one of the two classes have the mean over the other.
+    assert row[["hit_by_class_low", "hit_by_class_high"]].tolist() == [0.5, 1]
+    assert short.loc["trained - untrained", "hit_by_class"] == row["hit_by_class"]
+    means = subject_means(np.array([[1.0], [0.0], [1.0]]), list("sst"), 200, 0, list("oot"))
+    assert set(means.ravel()) == {0.5, 0.75, 1.0}
+
+
+def test_maps_are_scored_with_and_without_tolerance():
+    mask, cam = np.zeros((24, 24), bool), np.zeros((24, 24))
+    mask[5:10, 5:10], cam[10, 7], cam[6, 6] = True, 3, 1
+    scores = attention_maps._scores({"trained": cam[None], "random": ()}, mask)
+    assert scores["p_trained_hit"] == 0 and scores["p_trained_hit_tolerant"] == 1
+    assert scores["p_trained_energy"] == 0.25 and np.isnan(scores["p_random_hit_tolerant"])
 
 
 def test_subjects_are_resampled_whole():

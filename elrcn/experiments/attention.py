@@ -14,6 +14,8 @@ from elrcn.session import Session
 
 #: Protocol as `measure` names it, and the experiment whose folds and networks it takes.
 PROTOCOLS = {"LOSO": "table1", "CDE": "table2"}
+#: What `summarise` gives: hits as counted strictly, with a tolerance, and so by class; energy.
+SCORES = ("hit", "hit_tolerant", "hit_by_class", "energy")
 
 
 def measure(session: Session, options: Options = Options()) -> pd.DataFrame:  # noqa: B008
@@ -28,7 +30,7 @@ def measure(session: Session, options: Options = Options()) -> pd.DataFrame:  # 
     ----------
     session : Session
         Data and settings. Masks of action units exist in the embedded corpus only: with other
-        data `hit`, `energy` and `mask_share` are NaN, and the maps can still be drawn.
+        data the scores and `mask_share` are NaN, and the maps can still be drawn.
     options : Options
         Not used: ELRCN-SE is trained from scratch.
 
@@ -45,10 +47,11 @@ def measure(session: Session, options: Options = Options()) -> pd.DataFrame:  # 
             clips, each scored with this clip's mask (NaN where there is none); "untrained": of the
             network before training, asked for the same class; "random": mean of 20 maps drawn
             blindly.
-        ``hit``, ``energy``, ``mask_share``
-            `elrcn.explain.pointing_game` and `elrcn.explain.energy_inside` for the predicted
-            class, and the share of the picture in the mask, which is what blind maps score. 0..1.
-        ``hit_true``, ``energy_true``
+        ``hit``, ``hit_tolerant``, ``energy``, ``mask_share``
+            `elrcn.explain.pointing_game` without and with `elrcn.explain.pointing_tolerance` and
+            `elrcn.explain.energy_inside` for the predicted class, and the share of the picture in
+            the mask, which is what blind maps score in `hit` and `energy`. 0..1.
+        ``hit_true``, ``hit_tolerant_true``, ``energy_true``
             The same for the maps of the true class; NaN where the class was not trained.
 
     Raises
@@ -75,8 +78,10 @@ def summarise(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.DataF
     DataFrame
         A row for each protocol and kind of maps, then a row "trained - <other kind>" for each
         difference, over the clips that both have: ``protocol``, ``maps``, ``clips``,
-        ``subjects``, and ``hit``, ``energy`` with ``_low`` and ``_high``, and ``mask_share``.
-        No rows where no clip has a mask (licensed databases).
+        ``subjects``, and `SCORES` with ``_low`` and ``_high``, and ``mask_share``.
+        ``hit_by_class`` is the mean over the true classes of each class's ``hit_tolerant``, as
+        Zhang et al. 2016 average (doi 10.1007/978-3-319-46493-0_33). No rows where no clip has a
+        mask (licensed databases).
     """
     rows = []
     for protocol, part in table.groupby("protocol", sort=False):
@@ -97,19 +102,33 @@ def summarise(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.DataF
                 "clips": len(values),
                 "subjects": clips["subject"].nunique(),
             }
-            means = subject_means(values.to_numpy(), clips["subject"], draws, seed)
-            low, high = np.quantile(means, (0.025, 0.975), axis=0)
-            for k, name in enumerate(MEASURES):
-                entry[name] = values[name].mean()
-                entry[f"{name}_low"], entry[f"{name}_high"] = low[k], high[k]
+            entry |= _scores(values, clips, draws, seed)
             entry["mask_share"] = clips["mask_share"].mean()
             rows.append(entry)
-    ends = [m + end for m in MEASURES for end in ("", "_low", "_high")]
+    ends = [name + end for name in SCORES for end in ("", "_low", "_high")]
     columns = ["protocol", "maps", "clips", "subjects", *ends, "mask_share"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def subject_means(values: np.ndarray, subjects, draws: int, seed: int = 0) -> np.ndarray:
+def _scores(values: pd.DataFrame, clips: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
+    """`SCORES` of clips and their intervals, from the measures of each."""
+    by_class = values["hit_tolerant"].groupby(clips["true"]).mean().mean()
+    points = values.mean().to_dict() | {"hit_by_class": by_class}
+    means = subject_means(values.to_numpy(), clips["subject"], draws, seed)
+    near = values[["hit_tolerant"]].to_numpy()
+    near = subject_means(near, clips["subject"], draws, seed, clips["true"])
+    low, high = np.quantile(np.hstack([means, near]), (0.025, 0.975), axis=0)
+    ends = dict(zip([*values, "hit_by_class"], zip(low, high, strict=True), strict=True))
+    found = {}
+    for name in SCORES:
+        found[name] = points[name]
+        found[f"{name}_low"], found[f"{name}_high"] = ends[name]
+    return found
+
+
+def subject_means(
+    values: np.ndarray, subjects, draws: int, seed: int = 0, classes=None
+) -> np.ndarray:
     """Means over clips when whole subjects are drawn with replacement.
 
     Parameters
@@ -121,19 +140,28 @@ def subject_means(values: np.ndarray, subjects, draws: int, seed: int = 0) -> np
     draws, seed : int
         Resamples, and their seed: the same subjects give the same resamples, so that differences
         of kinds of maps are paired.
+    classes : array-like (clips,), optional
+        Class of each clip: give means over the classes' means. A class of which a resample has no
+        clip is left out of it, as in UAR.
 
     Returns
     -------
     ndarray (draws, k)
     """
     names, index = np.unique(np.asarray(subjects, str), return_inverse=True)
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, index, values)
-    counts = np.bincount(index)
+    classes = [""] * len(index) if classes is None else np.asarray(classes, str)
+    kinds, kind = np.unique(classes, return_inverse=True)
+    sums = np.zeros((len(names), len(kinds), values.shape[1]))
+    counts = np.zeros(sums.shape[:2])
+    np.add.at(sums, (index, kind), values)
+    np.add.at(counts, (index, kind), 1)
     drawn = np.random.default_rng(seed).multinomial(
         len(names), np.full(len(names), 1 / len(names)), size=draws
     )
-    return (drawn @ sums) / (drawn @ counts)[:, None]
+    clips = (drawn @ counts)[:, :, None]
+    pooled = np.tensordot(drawn, sums, 1)
+    means = np.divide(pooled, clips, out=np.full(pooled.shape, np.nan), where=clips > 0)
+    return np.nanmean(means, axis=1)
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (

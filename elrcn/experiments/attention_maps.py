@@ -22,6 +22,7 @@ from elrcn.explain import (
     energy_inside,
     grad_cam,
     pointing_game,
+    pointing_tolerance,
     random_maps,
 )
 from elrcn.files import code_hash, library_versions, write_array
@@ -32,7 +33,8 @@ from elrcn.session import Session
 
 #: Kinds of maps, in the order of tables and figures.
 MAPS = ("trained", "other", "untrained", "random")
-MEASURES = ("hit", "energy")
+#: Of a clip's map: highest point inside a mask, highest point close enough to one, energy inside.
+MEASURES = ("hit", "hit_tolerant", "energy")
 #: Blind maps drawn for each clip.
 RANDOM_MAPS = 20
 _NOT_IDENTITY = {"feature_store", "progress", "device", "random_state"}
@@ -195,10 +197,16 @@ def _scores(groups, mask) -> dict[str, float]:
     scores = {"p_mask_share": np.nan if mask is None else float(mask.mean())}
     for kind, maps in groups.items():
         usable = [] if mask is None or not mask.any() else maps
-        for name, score in (("hit", pointing_game), ("energy", energy_inside)):
-            each = [score(one, mask) for one in usable]
-            scores[f"p_{kind}_{name}"] = float(np.mean(each)) if each else np.nan
+        each = np.array([_measured(one, mask) for one in usable]).reshape(-1, len(MEASURES))
+        means = each.mean(0) if len(each) else [np.nan] * len(MEASURES)
+        scores |= {f"p_{kind}_{m}": float(v) for m, v in zip(MEASURES, means, strict=True)}
     return scores
+
+
+def _measured(cam: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
+    """`MEASURES` of one map."""
+    near = pointing_game(cam, mask, pointing_tolerance(len(cam)))
+    return pointing_game(cam, mask), near, energy_inside(cam, mask)
 
 
 def _long(rows: pd.DataFrame, protocol: str) -> pd.DataFrame:

@@ -27,6 +27,14 @@ KINDS = {
     "random": "random maps",
 }
 
+#: How readers see the scores.
+SCORE_NAMES = {
+    "hit": "hit rate",
+    "hit_tolerant": "hit rate with tolerance",
+    "hit_by_class": "with tolerance, mean over classes",
+    "energy": "energy",
+}
+
 #: Pixels across one panel; it is drawn 150 wide, on sharp screens twice that.
 _PANEL = 210
 
@@ -175,9 +183,9 @@ def answer_table(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.Da
 def score_table(short: pd.DataFrame) -> pd.DataFrame:
     """Rows of `summarise` as readers see them: intervals in one cell each."""
     shown = short.copy()
-    for name in ("hit", "energy"):
+    for name in SCORE_NAMES:
         ends = zip(short[name], short[f"{name}_low"], short[f"{name}_high"], strict=True)
         shown[name] = [f"{v:.3f} ({low:.3f} to {high:.3f})" for v, low, high in ends]
         shown = shown.drop(columns=[f"{name}_low", f"{name}_high"])
     words = [" − ".join(KINDS[k] for k in kinds.split(" - ")) for kinds in short["maps"]]
-    return shown.assign(maps=words).rename(columns={"hit": "hit rate", "mask_share": "mask share"})
+    return shown.assign(maps=words).rename(columns=SCORE_NAMES | {"mask_share": "mask share"})

@@ -7,6 +7,12 @@ import pandas as pd
 
 from elrcn.experiments.attention import PROTOCOLS, subject_means
 
+_TEXTS = {
+    "energy": "share of the maps' energy inside the masks",
+    "hit": "share of clips whose highest point lies inside the masks",
+    "hit_tolerant": "share of clips whose highest point lies inside or within the tolerance",
+    "hit_by_class": "the same share, as the mean over the classes",
+}
 _AGAINST = {
     "other": "the same network's maps of the subject's other clips",
     "untrained": "the network before training",
@@ -16,7 +22,9 @@ _AGAINST = {
 
 def verdict(low: float, high: float) -> str:
     """Say on which side of zero a difference's whole interval lies, if on one."""
-    return "more than" if low > 0 else "less than" if high < 0 else "not told apart from"
+    if low > 0 or high < 0:
+        return "more than" if low > 0 else "less than"
+    return "not significantly different from"
 
 
 def _interval(*values: float) -> str:
@@ -42,14 +50,10 @@ def summary(short: pd.DataFrame) -> str:
     for protocol, part in short.groupby("protocol", sort=False):
         rows = part.set_index("maps")
         own = rows.loc["trained"]
-        for name, text in (
-            ("energy", "share of the maps' energy inside the masks"),
-            ("hit", "share of clips whose highest point lies inside the masks"),
-        ):
-            lines.append(
-                f"- **{protocol}**, {text}: {own[name]:.3f}; the masks cover "
-                f"{own['mask_share']:.3f} of the picture. This is"
-            )
+        for name, text in _TEXTS.items():
+            covered = f"; the masks cover {own['mask_share']:.3f} of the picture"
+            covered = covered if name in ("energy", "hit") else ""
+            lines.append(f"- **{protocol}**, {text}: {own[name]:.3f}{covered}. This is")
             for kind, words in _AGAINST.items():
                 if f"trained - {kind}" in rows.index:
                     gap = rows.loc[f"trained - {kind}"]
@@ -69,9 +73,14 @@ def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str
         Resamples of the subjects behind the 95% interval.
     """
     own = table[table["maps"] == "trained"]
-    wide = own.pivot(index="clip_id", columns="protocol", values=["energy", "hit"]).dropna()
+    words = {
+        "energy": "energy inside the masks",
+        "hit": "hit rate",
+        "hit_tolerant": "hit rate with tolerance",
+    }
+    wide = own.pivot(index="clip_id", columns="protocol", values=list(words)).dropna()
     first, second = PROTOCOLS
-    gaps = np.column_stack([wide[m][first] - wide[m][second] for m in ("energy", "hit")])
+    gaps = np.column_stack([wide[m][first] - wide[m][second] for m in words])
     if not len(gaps):
         return "No clip was scored under both protocols."
     subjects = own.drop_duplicates("clip_id").set_index("clip_id").loc[wide.index, "subject"]
@@ -79,11 +88,11 @@ def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str
     cells = [
         f"{word} is {verdict(low[k], high[k])} that under {second} "
         f"({_interval(gaps[:, k].mean(), low[k], high[k])})"
-        for k, word in enumerate(("energy inside the masks", "hit rate"))
+        for k, word in enumerate(words.values())
     ]
     return (
         f"Over the {len(gaps)} clips of {subjects.nunique()} subjects that both protocols test, "
-        f"under {first} the {cells[0]}, and the {cells[1]}."
+        f"under {first} the {cells[0]}; the {cells[1]}; and the {cells[2]}."
     )
 
 

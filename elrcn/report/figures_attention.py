@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from elrcn.report.attention import KINDS, Overlay
+from elrcn.report.attention import KINDS, SCORE_NAMES, Overlay
 from elrcn.report.flow_key import bare
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style, series
 
@@ -108,7 +108,7 @@ def overlay_alt(items: Sequence[Overlay]) -> str:
 
 
 def score_figure(short: pd.DataFrame, title: str) -> Figure:
-    """Hit rate and energy of each kind of maps with 95% intervals, and the masks' own share.
+    """Hit rates and energy of each kind of maps with 95% intervals, and the masks' own share.
 
     Parameters
     ----------
@@ -125,10 +125,16 @@ def score_figure(short: pd.DataFrame, title: str) -> Figure:
         places.append(y)
         y -= 1
     places = np.array(places)
-    panels = {"hit": "Highest point inside a mask", "energy": "Energy inside the masks"}
+    panels = {
+        "hit": "Highest point inside",
+        "hit_tolerant": "… with tolerance",
+        "hit_by_class": "… averaged by class",
+        "energy": "Energy inside",
+    }
     with figure_style():
-        fig, axes = plt.subplots(2, 1, figsize=(WIDTH, 0.5 * len(rows) + 2.2))
-        for ax, (name, heading) in zip(axes, panels.items(), strict=True):
+        size = (WIDTH, 0.5 * len(rows) + 2.4)
+        fig, axes = plt.subplots(2, 2, figsize=size, sharey=True)
+        for ax, (name, heading) in zip(axes.flat, panels.items(), strict=True):
             for k, kind in enumerate(KINDS):
                 of = (rows["maps"] == kind).to_numpy()
                 colour, marker = series(k)
@@ -142,6 +148,8 @@ def score_figure(short: pd.DataFrame, title: str) -> Figure:
                 # A marker at zero would be cut in half at the axis.
                 ax.plot(rows.loc[of, name], places[of], marker, color=colour, clip_on=False)
             for _, part in rows.groupby("protocol", sort=False):
+                if name not in ("hit", "energy"):  # what blind maps score with a tolerance is more
+                    continue
                 at, share = places[part.index], part["mask_share"].iloc[0]
                 ax.vlines(
                     share,
@@ -158,13 +166,13 @@ def score_figure(short: pd.DataFrame, title: str) -> Figure:
             ax.set_yticks(places, labels)
             ax.set_ylim(places.min() - 0.6, places.max() + 0.6)
             ax.set_xlim(left=0)
-            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.xaxis.set_major_locator(MaxNLocator(3))
+            ax.set_title(heading, fontsize=9)
+            ax.set_xlabel("Share of the total" if name == "energy" else "Share of clips")
+        for ax in axes[:, 0]:
             ax.set_ylabel("Maps")
-            ax.set_title(heading, fontsize=10)
-        axes[0].set_xlabel("Share of clips")
-        axes[1].set_xlabel("Share of the map’s total")
         fig.suptitle(title, fontsize=11, x=0.01, ha="left")
-        handles, names = axes[0].get_legend_handles_labels()
+        handles, names = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles[:1], names[:1], loc="outside lower center")
     return fig
 
@@ -173,10 +181,10 @@ def score_alt(short: pd.DataFrame) -> str:
     """Alternative text of `score_figure`: the means."""
     rows = short[short["maps"].isin(KINDS)]
     parts = [
-        f"{r['protocol']} {KINDS[r['maps']]} {r['hit']:.2f} and {r['energy']:.2f}"
+        f"{r['protocol']} {KINDS[r['maps']]} " + ", ".join(f"{r[name]:.2f}" for name in SCORE_NAMES)
         for _, r in rows.iterrows()
     ]
-    return "Dots with intervals; hit rate and energy inside the masks: " + ", ".join(parts) + "."
+    return f"Dots with intervals; {', '.join(SCORE_NAMES.values())}: {'; '.join(parts)}."
 
 
 def unit_figure(units: pd.DataFrame, title: str) -> Figure:

@@ -60,8 +60,10 @@ def table(manifest):
         ):
             for kind in MAPS:
                 score = LEVEL[kind] + 0.01 * i - 0.1 * (protocol == "CDE")
-                rows.append((protocol, clip, subject, clip[-1] in right, kind, score, score, 0.1))
-    columns = "protocol clip_id subject right maps hit energy mask_share".split()
+                true = "others" if i % 2 else "disgust"
+                about = (protocol, clip, subject, true, clip[-1] in right, kind)
+                rows.append((*about, score, score, score, 0.1))
+    columns = "protocol clip_id subject true right maps hit hit_tolerant energy mask_share".split()
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -78,11 +80,15 @@ def test_clips_are_chosen_by_the_rule(table, manifest):
 def test_words_follow_the_intervals(table):
     short = summarise(table, draws=200)
     text = summary(short)
-    assert text.count("more than") == 12 and "not told apart" not in text
+    assert text.count("more than") == 24 and "not significantly different" not in text
     worse = table.copy()
-    worse.loc[worse["maps"] == "random", ["hit", "energy"]] = 0.9
+    worse.loc[worse["maps"] == "random", ["hit", "hit_tolerant", "energy"]] = 0.9
     text = summary(summarise(worse, draws=200))
-    assert text.count("less than random maps") == 4
+    assert text.count("less than random maps") == 8
+    # A difference within noise is none.
+    worse.loc[worse["maps"] == "random", "hit"] = np.where(np.arange(10) % 5 < 2, 0.9, 0.1)
+    text = summary(summarise(worse, draws=200))
+    assert text.count("not significantly different from random maps") == 2
     assert "energy inside the masks is more than that under CDE (+0.100" in domain_summary(
         table, 200
     )
@@ -123,7 +129,8 @@ def test_figures(table):
     short = summarise(table, draws=50)
     fig = score_figure(short, "Scores")
     assert fig.axes[0].get_yticklabels()[0].get_text() == "LOSO: trained network"
-    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in fig.axes)
+    assert len(fig.axes) == 4 and all(ax.get_xlabel() for ax in fig.axes)
+    assert all(ax.get_ylabel() for ax in fig.axes[::2])
     assert all(KINDS[kind] in score_alt(short) for kind in MAPS)
 
 
