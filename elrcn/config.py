@@ -9,6 +9,9 @@ from typing import Any
 
 from elrcn.errors import ElrcnError
 
+#: Environment variable that names the user's file of VGG-Face weights.
+VGGFACE_VARIABLE = "ELRCN_VGGFACE"
+
 
 @dataclass(frozen=True)
 class CorpusConfig:

@@ -159,6 +159,20 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def known_digest(path: str | Path) -> str:
+    """Give `file_digest` of a large file, read once a process; "" if it cannot be read."""
+    try:
+        about = os.stat(path)
+        return _known_digest(str(path), about.st_ino, about.st_size, about.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _known_digest(path: str, inode: int, size: int, modified: int) -> str:
+    return file_digest(path)
+
+
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Store `array` as .npy with its digest behind it: all of it or nothing.
 

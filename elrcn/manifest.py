@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 from elrcn.facs import EMOTIONS, OBJECTIVE_CLASSES
+from elrcn.files import replacing
 
 COLUMNS = (
     "clip_id",
@@ -127,17 +127,8 @@ class Manifest:
         """Write the table as CSV (UTF-8, frames as a JSON array), replacing `path` atomically."""
         path = Path(path)
         table = self.table.assign(frames=[json.dumps(list(f)) for f in self.table["frames"]])
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
             table.to_csv(part, index=False, lineterminator="\n")
-            os.replace(part, path)
-        except OSError as error:
-            if part.is_file():
-                part.unlink()
-            raise ElrcnError(
-                f"The manifest cannot be written: {error.strerror or error}.", where=path
-            ) from None
 
     @classmethod
     def from_csv(cls, path: str | Path, roots: Mapping[str, Path] | None = None) -> Manifest:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+from html import escape
 from pathlib import Path
 
 from sphinx.errors import ExtensionError
@@ -141,10 +143,18 @@ def _skip_member(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
+def _say_mixture(app, config):
+    mixture = os.environ.get("ELRCN_BOOK_MIXTURE", "")
+    if mixture:
+        note = f"This book mixes profiles or data that cannot be compared. {escape(mixture)}."
+        config.html_theme_options = {**config.html_theme_options, "announcement": note}
+
+
 def setup(app):
     """Connect the hooks."""
     app.config.mathjax_path = "mathjax/tex-svg.js"
     app.connect("config-inited", _find_repository, priority=100)
+    app.connect("config-inited", _say_mixture, priority=200)
     app.connect("source-read", _expand_module_lists)
     app.connect("autodoc-process-docstring", _escape_bars, priority=_AFTER_THEME)
     app.connect("autodoc-skip-member", _skip_member)

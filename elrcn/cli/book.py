@@ -66,20 +66,25 @@ def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
 @click.command("book")
 @click.option("--strict/--lenient", default=True, show_default=True,
               help="Treat warnings, broken links and network references as errors.")  # fmt: skip
+@click.option("--mixed", is_flag=True,
+              help="Allow pages of several profiles or data; every page then says so.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Build even where nothing changed.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def book(strict, force, quiet):
+def book(strict, mixed, force, quiet):
     """Build _build/html from executed notebooks whose receipts match.
 
     \b
     Examples:
       elrcn book
       elrcn book --lenient --force
+      elrcn book --mixed            a smoke Table I among demo pages, say
     """
     from elrcn.publish.book import build_book
     from elrcn.workspace import find_workspace
 
-    index = build_book(find_workspace(), strict=strict, force=force, progress=not quiet)
+    index = build_book(
+        find_workspace(), strict=strict, force=force, progress=not quiet, mixed=mixed
+    )
     click.echo(f"open {index}")
 
 

@@ -7,12 +7,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from elrcn.config import VGGConfig, canonical
+from elrcn.config import VGGFACE_VARIABLE, VGGConfig, canonical
 from elrcn.errors import ElrcnError
 from elrcn.session import Session
 
 SOURCES = ("auto", "vggface", "synthetic", "none")
-VARIABLE = "ELRCN_VGGFACE"
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,14 @@ def vggface_file(options: Options) -> Path:
     ElrcnError
         If none is named, or it is not there.
     """
-    named = options.vggface or os.environ.get(VARIABLE, "").strip()
+    named = options.vggface or os.environ.get(VGGFACE_VARIABLE, "").strip()
     if not named:
         raise ElrcnError(
             "ELRCN-TE of the paper starts from the VGG-Face weights, and no file was given. "
             "They are not part of this edition.",
             fix="get vgg_face.mat or VGG_FACE.t7 from the Visual Geometry Group of the University "
-            f"of Oxford (its page 'VGG Face Descriptor'); give --vggface FILE or set {VARIABLE}, "
-            "or choose --pretrained synthetic (learn from synthetic faces first) or "
+            f"of Oxford (its page 'VGG Face Descriptor'); give --vggface FILE or set "
+            f"{VGGFACE_VARIABLE}, or choose --pretrained synthetic (learn from synthetic faces first) or "
             "--pretrained none (random weights), neither of which is the paper's TE",
         )
     path = Path(named).expanduser()
@@ -96,7 +95,7 @@ def vggface_file(options: Options) -> Path:
         raise ElrcnError(
             "There is no VGG-Face weights file here.",
             where=path,
-            fix=f"give the file itself with --vggface FILE or in {VARIABLE}",
+            fix=f"give the file itself with --vggface FILE or in {VGGFACE_VARIABLE}",
         )
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from elrcn.errors import ElrcnError
-from elrcn.files import file_digest, read_json, replacing, set_aside
+from elrcn.files import known_digest, read_json, replacing, set_aside
 from elrcn.models.vgg import VGG
 
 
@@ -20,13 +19,7 @@ def file_hash(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise ElrcnError("There is no weights file here.", where=path)
-    stat = path.stat()
-    return _file_hash(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: str, size: int, modified: int) -> str:
-    return file_digest(path)[:16]
+    return known_digest(path)[:16]
 
 
 def load_weights(module: VGG, path: str | Path) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from elrcn.config import config_hash
 from elrcn.errors import ElrcnError
+from elrcn.files import file_digest, read_json, write_json
 from elrcn.publish import offline, receipts
 from elrcn.workspace import Workspace
 
@@ -22,16 +24,22 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|Exception|Error):")
 # The package has no `__main__`, and its script may lie outside PATH.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+_STAMP = ".built.json"
 _BUILDERS = ("Sphinx", "jupyter-book", "myst-nb", "sphinx-book-theme", "sphinxcontrib-bibtex")
 
 
 def build_book(
-    workspace: Workspace, strict: bool = True, force: bool = False, progress: bool = True
+    workspace: Workspace,
+    strict: bool = True,
+    force: bool = False,
+    progress: bool = True,
+    mixed: bool = False,
 ) -> Path:
     """Build ``_build/html``; return the path of its ``index.html``.
 
     The new book is built aside and takes the old one's place only when it is good. Nothing is
-    done when nothing changed since the last good build.
+    done when nothing changed since the last good build; files of it that were edited since are
+    named in a warning, and it is built again.
 
     Parameters
     ----------
@@ -44,17 +52,22 @@ def build_book(
         Build even if nothing changed.
     progress : bool
         A bar on standard error.
+    mixed : bool
+        Build from pages of several profiles or data; every page then says so at its top.
 
     Raises
     ------
     ElrcnError
-        If a page is failed, stale, doctored or missing, or the build has problems.
+        If a page is failed, stale, doctored or missing, pages do not belong together, or the build
+        has problems.
     """
     receipts.verify_pages(workspace)
+    if not mixed:
+        receipts.check_one_origin(workspace)
     html = workspace.root / "_build" / "html"
-    index, stamp = html / "index.html", html / ".inputs"
+    index = html / "index.html"
     state = _inputs_hash(workspace, strict)
-    if not force and index.is_file() and stamp.is_file() and stamp.read_text() == state:
+    if not force and _is_built(html, state):
         return index
     scratch = workspace.root / ".elrcn" / "build"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -71,7 +84,7 @@ def build_book(
                 f"{len(problems)} links of the book lead nowhere or to the network:\n{shown}",
                 fix="mend the page or the notebook that writes the link",
             )
-        (made / ".inputs").write_text(state)
+        write_json(made / _STAMP, {"inputs": state, "files": receipts.tree_hashes(made)})
         html.parent.mkdir(exist_ok=True)
         old = scratch / "old"
         if html.exists():
@@ -82,6 +95,23 @@ def build_book(
     return index
 
 
+def _is_built(html: Path, state: str) -> bool:
+    """Whether the book there is of these inputs and untouched; warn of files that were changed."""
+    stamp = read_json(html / _STAMP)
+    if stamp is None or stamp["inputs"] != state:
+        return False
+    now, then = receipts.tree_hashes(html), stamp["files"]
+    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if changed:
+        shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+        warnings.warn(
+            f"{len(changed)} files of the built book were changed by hand ({shown}); "
+            "it is built again",
+            stacklevel=3,
+        )
+    return not changed
+
+
 def _inputs_hash(workspace: Workspace, strict: bool) -> str:
     root = workspace.root
     package = Path(__file__).parents[1]
@@ -89,9 +119,12 @@ def _inputs_hash(workspace: Workspace, strict: bool) -> str:
     files |= {f"book/{k}": v for k, v in receipts.tree_hashes(root / "book").items()}
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md"):
         if (root / name).is_file():
-            files[name] = receipts.file_hash(root / name)
+            files[name] = file_digest(root / name)
     files = {k: v for k, v in files.items() if "__pycache__" not in k}
-    return config_hash(files, strict, {name: version(name) for name in _BUILDERS}, length=64)
+    mixture = receipts.mixture(workspace)
+    return config_hash(
+        files, strict, mixture, {name: version(name) for name in _BUILDERS}, length=64
+    )
 
 
 def _log(workspace: Workspace) -> Path:
@@ -111,7 +144,11 @@ def _jupyter_book(workspace: Workspace, output: Path, strict: bool, progress: bo
         subprocess.Popen(
             command,
             cwd=workspace.root,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "ELRCN_BOOK_MIXTURE": receipts.mixture(workspace),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

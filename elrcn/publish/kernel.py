@@ -17,13 +17,18 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 def kernel_manager(environment: dict[str, str]) -> type[AsyncKernelManager]:
     """Return a kernel manager class that starts ``sys.executable -m ipykernel_launcher``.
 
+    The kernel imports `elrcn.publish.witness` before the first cell.
+
     Parameters
     ----------
     environment : dict of str to str
         Variables set for the kernel besides the inherited ones and `ALLOCATOR`.
     """
     spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        argv=[
+            *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+            "--IPKernelApp.exec_lines=__import__('elrcn.publish.witness')",
+        ],
         display_name="Python 3",
         language="python",
         metadata={"supported_encryption": ["curve"]},

@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from elrcn.errors import ElrcnError
-from elrcn.report.artifacts import write_atomically
+from elrcn.files import write
 
 #: Names a file that holds how many folds a page may train at once where its notebook leaves it
 #: open. It is read before every method, so the last page of all gets every core.
@@ -67,7 +67,7 @@ def run_parallel(
                 process.start()
                 theirs.close()
                 running[ours] = (process, name, slot)
-            write_atomically(share, str(max(1, cores // max(1, len(running)))))
+            write(share, str(max(1, cores // max(1, len(running)))))
             for ours in wait(list(running)):
                 process, name, slot = running.pop(ours)
                 free.append(slot)

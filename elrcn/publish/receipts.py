@@ -2,10 +2,13 @@
 
 A receipt lies beside its page as ``book/executed/<page>.receipt.json``:
 
-``notebook``, ``parameters``, ``library``, ``data_manifest``, ``inputs``, ``versions``
+``notebook``, ``parameters``, ``library``, ``data_manifest``, ``inputs``, ``weights``, ``versions``
     What the page depends on: SHA-256 of the source notebook, every parameter with its value, hash
     of the library's code (comments and docstrings apart), of the published numbers, of the
-    licensed databases' sheets in use, and versions of the libraries that decide the numbers.
+    licensed databases' sheets and the VGG-Face file in use, and versions of the libraries that
+    decide the numbers. That the kernel ran this library is found out inside it.
+``origin``
+    Profile and data of what the page measures: one book has one of each.
 ``executed``, ``artifacts``
     SHA-256 of the executed notebook and of every file it wrote below ``files/<page>/``.
 ``overrides``, ``device``, ``seed``, ``started``, ``seconds``
@@ -16,16 +19,16 @@ A receipt lies beside its page as ``book/executed/<page>.receipt.json``:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from elrcn.config import config_hash
+from elrcn.config import VGGFACE_VARIABLE, VGGConfig, config_hash, get_profile
+from elrcn.databases.check import is_synthetic
 from elrcn.databases.roots import resolve_roots
 from elrcn.errors import ElrcnError
-from elrcn.files import code_hash, library_versions
+from elrcn.files import code_hash, file_digest, known_digest, library_versions, write
 from elrcn.publish import pages
 from elrcn.publish.parameters import all_parameters
 from elrcn.workspace import Workspace
@@ -37,22 +40,17 @@ _DEPENDS = {
     "library": "the library",
     "data_manifest": "data_manifest/",
     "inputs": "the choice of databases",
+    "weights": "the file of VGG-Face weights",
     "versions": "the version of a library",
 }
 # What runs notebooks has no part in their results.
 _NOT_HASHED = {"publish", "cli", "__pycache__"}
 
 
-def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, as hex digits."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def tree_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder`, by POSIX path relative to it, sorted."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    return {p.relative_to(folder).as_posix(): file_hash(p) for p in files}
+    return {p.relative_to(folder).as_posix(): file_digest(p) for p in files}
 
 
 def library_hash() -> str:
@@ -68,15 +66,34 @@ def library_hash() -> str:
     return code_hash(*sorted(parts))
 
 
-def _inputs(parameters: dict[str, Any]) -> dict[str, str]:
-    # A licensed database is told by its place and its label sheets: hashing 20,000 frames on every
-    # build would take longer than the build. The manifest's own hashes watch over the frames.
-    given = [parameters.get(name) or None for name in ("casme2_root", "samm_root")]
-    found = {}
-    for name, root in resolve_roots(*given).items():
-        sheets = {p.name: file_hash(p) for p in sorted(Path(root).glob("*.xls*")) if p.is_file()}
-        found[name] = config_hash(str(root), sheets)
-    return found
+def _roots(parameters: dict[str, Any]) -> dict[str, Path]:
+    return resolve_roots(*(parameters.get(name) or None for name in ("casme2_root", "samm_root")))
+
+
+def _sheets(root: Path) -> str:
+    # A licensed database is told by its label sheets: hashing 20,000 frames on every build would
+    # take longer than the build. The manifest's own hashes watch over the frames.
+    sheets = {p.name: file_digest(p) for p in sorted(Path(root).glob("*.xls*")) if p.is_file()}
+    return config_hash(sheets)
+
+
+def _weights(parameters: dict[str, Any]) -> str:
+    """Digest of the file that ``ELRCN_VGGFACE`` names, where the profile's network can take it."""
+    named = os.environ.get(VGGFACE_VARIABLE, "").strip()
+    if not named or get_profile(parameters.get("profile", "demo")).vgg != VGGConfig():
+        return ""
+    return known_digest(Path(named).expanduser())
+
+
+def _origin(parameters: dict[str, Any]) -> dict[str, str]:
+    """Give profile and data of what a page measures; empty for pages that measure nothing."""
+    if "profile" not in parameters:
+        return {}
+    origin = {"profile": str(parameters["profile"])}
+    for name, root in _roots(parameters).items():
+        kind = "synthetic" if is_synthetic(root) else "licensed"
+        origin[name] = f"{kind} copy with sheets {_sheets(root)[:8]}"
+    return origin if len(origin) > 1 else {**origin, "data": "embedded synthetic corpus"}
 
 
 def dependencies(workspace: Workspace, page: str, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -84,11 +101,13 @@ def dependencies(workspace: Workspace, page: str, overrides: dict[str, Any]) -> 
     source = pages.source_path(workspace, page)
     parameters = all_parameters(source, overrides)
     return {
-        "notebook": file_hash(source),
+        "notebook": file_digest(source),
         "parameters": json.loads(json.dumps(parameters, default=str)),
         "library": library_hash(),
         "data_manifest": config_hash(tree_hashes(workspace.data_manifest)),
-        "inputs": _inputs(parameters),
+        "inputs": {n: config_hash(str(r), _sheets(r)) for n, r in _roots(parameters).items()},
+        "weights": _weights(parameters),
+        "origin": _origin(parameters),
         "versions": library_versions(),
     }
 
@@ -97,28 +116,17 @@ def _seal(receipt: dict[str, Any]) -> str:
     return config_hash({k: v for k, v in receipt.items() if k != "seal"}, length=64)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` through a temporary neighbour, so that no half file is seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_receipt(workspace: Workspace, page: str, content: dict[str, Any]) -> dict[str, Any]:
     """Hash the page and its artifacts as they lie now, add them to `content`, seal and write."""
     receipt = {
         "schema": SCHEMA,
         "page": page,
         **content,
-        "executed": file_hash(pages.executed_path(workspace, page)),
+        "executed": file_digest(pages.executed_path(workspace, page)),
         "artifacts": tree_hashes(workspace.artifacts / page),
     }
     receipt["seal"] = _seal(receipt)
-    write_json(pages.receipt_path(workspace, page), receipt)
+    write(pages.receipt_path(workspace, page), json.dumps(receipt, indent=1) + "\n")
     return receipt
 
 
@@ -161,7 +169,7 @@ def page_problem(workspace: Workspace, page: str, overrides: dict[str, Any] | No
     receipt = read_receipt(workspace, page)
     if receipt is None or receipt.get("page") != page:
         return "its receipt is broken or was changed by hand"
-    if file_hash(pages.executed_path(workspace, page)) != receipt.get("executed"):
+    if file_digest(pages.executed_path(workspace, page)) != receipt.get("executed"):
         return "the page was changed after it was executed"
     if tree_hashes(workspace.artifacts / page) != receipt.get("artifacts"):
         return "a table or figure of it was changed, added or removed after it was executed"
@@ -190,4 +198,40 @@ def verify_pages(workspace: Workspace, names: list[str] | None = None) -> None:
             + ".",
             where=workspace.executed,
             fix=f"elrcn notebooks {' '.join(bad)}",
+        )
+
+
+def mixture(workspace: Workspace) -> str:
+    """Say which pages of the book were measured with another profile or on other data.
+
+    Returns
+    -------
+    str
+        ``""`` if all pages that measure anything share one profile and one origin.
+    """
+    groups: dict[str, list[str]] = {}
+    for page in pages.book_pages(workspace):
+        origin = (read_receipt(workspace, page) or {}).get("origin")
+        if origin:
+            groups.setdefault(", ".join(f"{k} {v}" for k, v in origin.items()), []).append(page)
+    if len(groups) < 2:
+        return ""
+    return "; ".join(f"{origin}: {', '.join(names)}" for origin, names in groups.items())
+
+
+def check_one_origin(workspace: Workspace) -> None:
+    """Refuse a book whose pages were measured with several profiles or on several data.
+
+    Raises
+    ------
+    ElrcnError
+        Naming the pages of each profile and origin.
+    """
+    found = mixture(workspace)
+    if found:
+        raise ElrcnError(
+            f"The pages of this book do not belong together: {found}.",
+            where=workspace.executed,
+            fix="execute all with one profile on one copy (`elrcn notebooks --profile demo`), or "
+            "build it with `elrcn book --mixed`: every page then says so",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -15,9 +16,11 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
+import elrcn
 from elrcn.errors import ElrcnError
+from elrcn.files import write
 from elrcn.models.device import resolve_device
-from elrcn.publish import pages, receipts
+from elrcn.publish import pages, receipts, witness
 from elrcn.publish.colophon import dress
 from elrcn.publish.kernel import kernel_manager
 from elrcn.publish.parallel import SHARE, jobs_here, run_parallel
@@ -170,6 +173,11 @@ def execute_page(
             _record_failure(workspace, page, error, output)
             raise _explained(workspace, page, error, bool(overrides)) from error
         seconds = round(time.perf_counter() - clock, 3)
+        _check_library(workspace, page, scratch / "witness.json")
+        if receipts.dependencies(workspace, page, overrides) != depends:
+            raise ElrcnError(
+                f"What {page} depends on changed while it was executed.", fix="execute it again"
+            )
         record = {
             **depends,
             "overrides": overrides,
@@ -206,13 +214,38 @@ def _papermill(workspace, page, overrides, output, files, progress, environment)
         start_timeout=180,
         iopub_timeout=120,
         kernel_manager_class=kernel_manager(
-            {"ELRCN_HOME": str(workspace.root), "ELRCN_ARTIFACTS": str(files), **environment}
+            {
+                "ELRCN_HOME": str(workspace.root),
+                "ELRCN_ARTIFACTS": str(files),
+                witness.VARIABLE: str(output.with_name("witness.json")),
+                **environment,
+            }
         ),
     )
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise RuntimeError(f"cell {number} was not executed")
     return notebook
+
+
+def _check_library(workspace: Workspace, page: str, said: Path) -> None:
+    """Raise unless the kernel ran this very library, from its first cell to its last."""
+    own = Path(elrcn.__file__).parent.resolve()
+    try:
+        report = json.loads(said.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        report = {"folder": "another place, which does not say what it is"}
+    now = witness.package_bytes(own)
+    if report.get("package") == now:
+        return
+    if report["folder"] == str(own):
+        raise ElrcnError(f"The library changed while {page} was executed.", fix="execute it again")
+    raise ElrcnError(
+        f"The kernel of {page} imported elrcn from {report['folder']}, this command from {own}, "
+        "and the two differ.",
+        where=workspace.root,
+        fix=f"install the package of the folder you work in: pip install -e {workspace.root}",
+    )
 
 
 def _device(parameters: dict[str, Any]) -> str:
@@ -234,10 +267,8 @@ def _record_failure(workspace: Workspace, page: str, error: Exception, output: P
     if output.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         os.replace(output, kept)
-    receipts.write_json(
-        pages.failure_path(workspace, page),
-        {"page": page, "error": _last_line(error), "at": datetime.now(UTC).isoformat()},
-    )
+    failure = {"page": page, "error": _last_line(error), "at": datetime.now(UTC).isoformat()}
+    write(pages.failure_path(workspace, page), json.dumps(failure, indent=1) + "\n")
 
 
 def _failed_copy(workspace: Workspace, page: str) -> Path:

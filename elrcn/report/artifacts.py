@@ -70,23 +70,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write `content` to a neighbour of `path` and move it there, so that no half file is seen."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ElrcnError(
-            f"The file could not be written: {error.strerror}.",
-            where=path,
-            fix="free some space or check the folder's permissions, then run again",
-        ) from error
-    return path
-
-
 def downloads(page: str, paths: list[Path]) -> str:
     """MyST download links to files of `page`, one per path, separated by dots."""
     links = [

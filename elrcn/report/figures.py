@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.errors import ElrcnError
+from elrcn.files import write
 from elrcn.report.artifacts import (
     Shown,
     check_name,
@@ -19,7 +20,6 @@ from elrcn.report.artifacts import (
     html_caption,
     one_line,
     page_folder,
-    write_atomically,
 )
 from elrcn.report.style import figure_style
 from elrcn.workspace import Workspace
@@ -122,9 +122,9 @@ def save_figure(
     if not caption or not alt:
         raise ElrcnError(f"Figure {name!r} has no caption or no alternative text.", where=page)
     folder = page_folder(page, workspace)
-    svg = write_atomically(folder / f"{name}.svg", figure_svg(fig))
+    svg = write(folder / f"{name}.svg", figure_svg(fig))
     plt.close(fig)
     csv = None
     if data is not None:
-        csv = write_atomically(folder / f"{name}.csv", data.to_csv(lineterminator="\n"))
+        csv = write(folder / f"{name}.csv", data.to_csv(lineterminator="\n"))
     return FigureRecord(page, name, caption, alt, svg, csv)

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from elrcn.errors import ElrcnError
+from elrcn.files import write
 from elrcn.prediction import Prediction, training_statement
 from elrcn.preprocess.flow import tvl1_flow
-from elrcn.report.artifacts import write_atomically
 from elrcn.report.figures import figure_svg
 from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
@@ -252,4 +252,4 @@ def save_prediction(prediction: Prediction, path: str | Path) -> Path:
             data = buffer.getvalue()
     finally:
         plt.close(fig)
-    return write_atomically(path, data)
+    return write(path, data)

@@ -12,6 +12,7 @@ import pandas as pd
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import metrics
 from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.files import write
 from elrcn.published import METRICS as PUBLISHED_METRICS
 from elrcn.published import published_name
 from elrcn.report.artifacts import (
@@ -20,7 +21,6 @@ from elrcn.report.artifacts import (
     downloads,
     one_line,
     page_folder,
-    write_atomically,
 )
 from elrcn.report.html import SCORES, small_html
 from elrcn.workspace import Workspace
@@ -106,7 +106,7 @@ def save_table(
     folder = page_folder(page, workspace)
     keep_index = any(table.index.names)
     text = table.to_csv(index=keep_index, lineterminator="\n")
-    csv = write_atomically(folder / f"{name}.csv", text)
+    csv = write(folder / f"{name}.csv", text)
     shown = html or small_html(table, uid=f"{page}-{name}")
     return TableRecord(page, name, caption, shown, csv)
 

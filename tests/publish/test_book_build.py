@@ -6,6 +6,7 @@ import pytest
 from small_checkout import make_workspace
 
 from elrcn.errors import ElrcnError
+from elrcn.publish import receipts
 from elrcn.publish.book import build_book
 from elrcn.workspace import find_workspace
 
@@ -13,7 +14,7 @@ ROOT = find_workspace(__file__).root
 
 
 @pytest.mark.slow
-def test_book_is_built_once_and_a_bad_one_never_replaces_it(tmp_path):
+def test_book_is_built_once_and_a_bad_one_never_replaces_it(tmp_path, monkeypatch):
     workspace = make_workspace(tmp_path / "checkout")
     for name in ("_config.yml", "book/_ext", "book/_static", "book/references.bib"):
         target = workspace.root / name
@@ -31,6 +32,19 @@ def test_book_is_built_once_and_a_bad_one_never_replaces_it(tmp_path):
     made = (html / "book" / "index.html").stat().st_mtime_ns
     assert build_book(workspace, progress=False) == index
     assert (html / "book" / "index.html").stat().st_mtime_ns == made
+
+    built = html / "book" / "index.html"
+    built.write_text(built.read_text().replace("Small", "Great"))
+    with pytest.warns(UserWarning, match="changed by hand .book/index.html"):
+        build_book(workspace, progress=False)
+    assert "Great" not in built.read_text()
+
+    monkeypatch.setattr(receipts, "mixture", lambda workspace: "profile smoke: <table1>")
+    with pytest.raises(ElrcnError, match="do not belong together"):
+        build_book(workspace, progress=False)
+    build_book(workspace, progress=False, mixed=True)
+    assert "profile smoke: &lt;table1&gt;" in built.read_text()
+    monkeypatch.undo()
 
     page.write_text("# Smaller\n\n{ref}`nowhere`\n")
     for _ in range(2):  # a second attempt must not be taken for a good build

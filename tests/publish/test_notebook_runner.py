@@ -1,15 +1,18 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from small_checkout import make_workspace, write_notebook
 
+import elrcn
 from elrcn.errors import ElrcnError
 from elrcn.publish import pages, receipts
-from elrcn.publish.runner import run_notebooks
+from elrcn.publish.runner import execute_page, run_notebooks
 
 
 def snapshot(workspace):
@@ -131,3 +134,38 @@ def test_a_page_about_the_build_comes_after_all_others(tmp_path):
         runs = run_notebooks(workspace, progress=False, force=True, jobs=jobs)
         assert [run.page for run in runs] == ["last", "page"]
         (workspace.executed / "page.receipt.json").unlink()
+
+
+def copy_of_the_library(workspace, old="", new=""):
+    """Another elrcn in the folder that kernels start in."""
+    own = Path(elrcn.__file__).parent
+    other = workspace.root / "elrcn"
+    shutil.copytree(own, other, ignore=shutil.ignore_patterns("__pycache__"))
+    path = other / "preprocess" / "tim.py"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_kernel_that_imports_another_library_is_refused(workspace):
+    before = snapshot(workspace)
+    copy_of_the_library(workspace, "import", "import  ")
+    with pytest.raises(ElrcnError, match="imported elrcn from .*checkout/elrcn"):
+        run_notebooks(workspace, force=True, progress=False)
+    assert snapshot(workspace) == before
+
+
+def test_the_same_library_in_another_place_is_the_same(workspace):
+    copy_of_the_library(workspace)
+    (run,) = run_notebooks(workspace, force=True, progress=False)
+    assert run.executed
+
+
+def test_what_changes_while_a_page_is_executed_is_noticed(workspace, monkeypatch):
+    states = iter(["old", "new"])
+    real = receipts.dependencies
+    monkeypatch.setattr(
+        receipts, "dependencies", lambda *a: {**real(*a), "library": next(states, "new")}
+    )
+    with pytest.raises(ElrcnError, match="changed while it was executed"):
+        execute_page(workspace, "page", {}, progress=False)

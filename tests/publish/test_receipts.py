@@ -5,6 +5,7 @@ import pytest
 from small_checkout import BODY, END, write_notebook
 
 from elrcn.errors import ElrcnError
+from elrcn.files import file_digest
 from elrcn.publish import book, pages, receipts
 
 
@@ -28,7 +29,7 @@ def test_receipt_says_what_the_page_was_made_from(executed):
     }
     assert receipt["overrides"] == {"seed": 8}
     assert receipt["seed"] == 8
-    assert receipt["notebook"] == receipts.file_hash(pages.source_path(executed, "page"))
+    assert receipt["notebook"] == file_digest(pages.source_path(executed, "page"))
     assert list(receipt["artifacts"]) == ["table.csv"]
     assert {"python", "numpy", "torch"} <= set(receipt["versions"])
     assert receipt["device"] and receipt["library"] and receipt["seconds"] > 0
@@ -102,7 +103,7 @@ def test_other_parameters_make_the_page_stale_for_the_runner_only(executed):
 
 
 def test_missing_and_failed_pages_are_refused_together(workspace):
-    receipts.write_json(pages.failure_path(workspace, "page"), {"page": "page"})
+    pages.failure_path(workspace, "page").write_text("{}")
     (workspace.root / "_toc.yml").write_text(
         "root: book/index\nchapters:\n- file: book/executed/page\n- file: book/executed/absent\n"
     )
@@ -119,3 +120,61 @@ def test_library_hash_leaves_out_what_only_runs_notebooks(monkeypatch):
     receipts.library_hash()
     assert {"evaluation", "models", "config.py", "report"} <= set(asked)
     assert not {"publish", "cli", "__pycache__"} & set(asked)
+
+
+def two_pages(workspace, **other):
+    """Give the workspace a second page, whose receipt's origin differs by `other`."""
+    toc = workspace.root / "_toc.yml"
+    toc.write_text(toc.read_text() + "  - file: book/executed/other\n")
+    for kind in (pages.source_path, pages.executed_path):
+        kind(workspace, "other").write_bytes(kind(workspace, "page").read_bytes())
+    (workspace.artifacts / "other").mkdir()
+    receipt = receipts.read_receipt(workspace, "page")
+    record = {**receipt, "page": "other", "origin": {**receipt["origin"], **other}}
+    for key in ("seal", "schema", "executed", "artifacts"):
+        del record[key]
+    receipts.write_receipt(workspace, "other", record)
+
+
+def test_pages_of_one_profile_and_origin_belong_together(workspace):
+    two_pages(workspace)
+    assert receipts.mixture(workspace) == ""
+    receipts.check_one_origin(workspace)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"profile": "demo"},
+        {"data": "licensed copy with sheets 0123abcd"},
+        {"CASME2": "synthetic copy with sheets 0123abcd"},
+    ],
+)
+def test_a_book_does_not_mix_profiles_or_origins(workspace, other):
+    two_pages(workspace, **other)
+    with pytest.raises(ElrcnError, match="do not belong together") as caught:
+        receipts.check_one_origin(workspace)
+    assert "page" in str(caught.value) and next(iter(other.values())) in str(caught.value)
+    assert "--mixed" in caught.value.fix
+
+
+def test_pages_that_measure_nothing_mix_with_all(workspace):
+    two_pages(workspace, profile="demo")
+    receipt = receipts.read_receipt(workspace, "other")
+    record = {k: v for k, v in receipt.items() if k not in ("seal", "schema", "executed")}
+    receipts.write_receipt(workspace, "other", {**record, "origin": {}})
+    assert receipts.mixture(workspace) == ""
+
+
+def test_the_weights_belong_to_the_receipt(workspace, monkeypatch, tmp_path):
+    weights = tmp_path / "vgg.t7"
+    weights.write_bytes(b"one")
+    monkeypatch.setenv("ELRCN_VGGFACE", str(weights))
+    assert problem(workspace) == ""  # the small networks of this profile cannot take them
+    paper = {"profile": "paper"}
+    one = receipts.dependencies(workspace, "page", paper)
+    assert one["weights"] == file_digest(weights)
+    weights.write_bytes(b"other")
+    assert receipts.dependencies(workspace, "page", paper)["weights"] != one["weights"]
+    monkeypatch.delenv("ELRCN_VGGFACE")
+    assert receipts.dependencies(workspace, "page", paper)["weights"] == ""
