@@ -79,7 +79,7 @@ def replacing(path: str | Path, fix: str = "") -> Iterator[Path]:
         _to_disk(path.parent)
     except OSError as error:
         raise ElrcnError(
-            f"This could not be written: {error.strerror or error}.",
+            f"This cannot be written: {error.strerror or error}.",
             where=path,
             fix=fix
             or "free some space on that disk, or choose a folder that you may write to, "

@@ -87,8 +87,8 @@ def vggface_file(options: Options) -> Path:
             "They are not part of this edition.",
             fix="get vgg_face.mat or VGG_FACE.t7 from the Visual Geometry Group of the University "
             f"of Oxford (its page 'VGG Face Descriptor'); give --vggface FILE or set "
-            f"{VGGFACE_VARIABLE}, or choose --pretrained synthetic (learn from synthetic faces first) or "
-            "--pretrained none (random weights), neither of which is the paper's TE",
+            f"{VGGFACE_VARIABLE}, or choose --pretrained synthetic (learn from synthetic faces "
+            "first) or --pretrained none (random weights), neither of which is the paper's TE",
         )
     path = Path(named).expanduser()
     if not path.is_file():

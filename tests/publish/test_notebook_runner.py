@@ -136,8 +136,9 @@ def test_a_page_about_the_build_comes_after_all_others(tmp_path):
         (workspace.executed / "page.receipt.json").unlink()
 
 
-def copy_of_the_library(workspace, old="", new=""):
-    """Another elrcn in the folder that kernels start in."""
+def copy_of_the_library(workspace, monkeypatch, old="", new=""):
+    """Another elrcn in the folder that kernels start in, where they look first."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     own = Path(elrcn.__file__).parent
     other = workspace.root / "elrcn"
     shutil.copytree(own, other, ignore=shutil.ignore_patterns("__pycache__"))
@@ -147,16 +148,16 @@ def copy_of_the_library(workspace, old="", new=""):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_a_kernel_that_imports_another_library_is_refused(workspace):
+def test_a_kernel_that_imports_another_library_is_refused(workspace, monkeypatch):
     before = snapshot(workspace)
-    copy_of_the_library(workspace, "import", "import  ")
-    with pytest.raises(ElrcnError, match="imported elrcn from .*checkout/elrcn"):
+    copy_of_the_library(workspace, monkeypatch, "import", "import  ")
+    with pytest.raises(ElrcnError, match=r"imported elrcn from .*checkout/elrcn"):
         run_notebooks(workspace, force=True, progress=False)
     assert snapshot(workspace) == before
 
 
-def test_the_same_library_in_another_place_is_the_same(workspace):
-    copy_of_the_library(workspace)
+def test_the_same_library_in_another_place_is_the_same(workspace, monkeypatch):
+    copy_of_the_library(workspace, monkeypatch)
     (run,) = run_notebooks(workspace, force=True, progress=False)
     assert run.executed
 
