@@ -79,11 +79,14 @@ class VGGConfig:
 class TemporalConfig:
     """LSTM layers after the spatial features (Section III-C), then one FC layer.
 
-    `dense` > 0 inserts the Dense(dense, ReLU) of the authors' code between them.
+    `dense` > 0 inserts the Dense(dense, ReLU) of the authors' code between them. `biases` is the
+    number of bias vectors that an LSTM layer learns: 2, torch's, whose sum Adam moves by two
+    steps, or 1, Keras', the second being frozen at zero.
     """
 
     units: tuple[int, ...] = (3000,)
     dense: int = 0
+    biases: int = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class TrainConfig:
     """Adam with decay in Keras' meaning and early stopping on the loss (Section III-D).
 
     ``lr_t = lr / (1 + decay * t)``, t counting updates. Training ends after `max_epochs`, or when
-    the training loss has not improved by `min_delta` for `patience` + 1 epochs.
+    the training loss has not improved by `min_delta` for `patience` + 1 epochs. `epsilon` says
+    where Adam adds its 1e-8: "torch" after the bias correction of the second moment, as in the
+    paper of Adam; "keras" before it (see `elrcn.models.train.KerasAdam`).
     """
 
     lr: float = 1e-5
@@ -100,6 +105,7 @@ class TrainConfig:
     max_epochs: int = 100
     patience: int = 0
     min_delta: float = 0.0
+    epsilon: str = "torch"
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,9 @@ class Profile:
 # does as well after 20 spatial epochs as after 25 and 40 (mean UAR 0.46, 0.46, 0.45), TE about as
 # well after 12 as after 20 (0.31, 0.34); UAR stands still after 20 (SE), 40 (TE) temporal ones.
 _DEMO_VGG = VGGConfig(size=24, convs=(1, 1), widths=(16, 32), fc=128, dropout=0.3)
+
+# The authors trained with Keras. The small profiles keep torch's own ways.
+_KERAS_TRAIN = TrainConfig(epsilon="keras")
 
 PROFILES: dict[str, Profile] = {
     "smoke": Profile(
@@ -162,6 +171,11 @@ PROFILES: dict[str, Profile] = {
         name="paper",
         corpus=CorpusConfig(casme2_subjects=26, casme2_clips=246, samm_subjects=21, samm_clips=68),
         preprocess=PreprocessConfig(size=224, flow_size=224),
+        temporal=TemporalConfig(biases=1),
+        spatial_train=_KERAS_TRAIN,
+        finetune_train=_KERAS_TRAIN,
+        temporal_train=_KERAS_TRAIN,
+        pretrain_train=_KERAS_TRAIN,
     ),
 }
 

@@ -82,13 +82,13 @@ def vgg_cost(config: VGGConfig, channels: int, classes: int) -> NetworkCost:
 def temporal_cost(config: TemporalConfig, inputs: int, frames: int, classes: int) -> NetworkCost:
     """Cost of `elrcn.models.temporal.TemporalHead` for one clip of `frames` feature vectors.
 
-    An LSTM has four gates, with two bias vectors each as torch keeps them.
+    An LSTM has four gates, each with the bias vectors that it learns: one or two.
     """
     shape = f"{frames} x {inputs}"
     parameters = macs = kept = 0
     first = 4 * config.units[0] * inputs * frames
     for units in config.units:
-        parameters += 4 * units * (inputs + units + 2)
+        parameters += 4 * units * (inputs + units + config.biases)
         macs += 4 * units * (inputs + units) * frames
         kept += 6 * units * frames  # four gates, cell and output
         inputs = units

@@ -18,7 +18,8 @@ class TemporalHead(nn.Module):
     Parameters
     ----------
     config : TemporalConfig
-        Units of each LSTM layer; `dense` > 0 inserts the Dense(dense, ReLU) of the authors' code.
+        Units of each LSTM layer; `dense` > 0 inserts the Dense(dense, ReLU) of the authors' code;
+        `biases` 1 freezes the second of torch's two bias vectors at zero.
     inputs : int
         Length of a frame's feature vector (4,096 for SE, 12,288 for TE at full size).
     classes : int
@@ -28,10 +29,15 @@ class TemporalHead(nn.Module):
     init : {"keras", "torch"}
         "keras": Glorot uniform kernels, orthogonal recurrence, zero biases but forget bias 1.
 
+    Raises
+    ------
+    ElrcnError
+        If a layer has no unit, or there are no such gates, initialisation or number of biases.
+
     Notes
     -----
-    What is left of the difference to Keras 2.0's LSTM with ``gates="hard", init="keras"``: torch
-    holds two bias vectors that are added, so that Adam moves their sum by two steps, not one.
+    With ``gates="hard", init="keras"`` and one bias this is Keras 2.0's LSTM. Torch holds two
+    vectors that are added: where both learn, Adam moves their sum by two steps.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class TemporalHead(nn.Module):
             raise ElrcnError(f"An LSTM needs at least one layer of units, not {config.units}.")
         if gates not in ("sigmoid", "hard"):
             raise ElrcnError(f"There is no LSTM gate called {gates!r}.", fix="sigmoid or hard")
+        if config.biases not in (1, 2):
+            raise ElrcnError(f"An LSTM cannot have {config.biases} bias vectors.", fix="1 or 2")
         self.config, self.inputs, self.gates = config, int(inputs), gates
         sizes = (self.inputs, *config.units)
         self.lstm = nn.ModuleList(nn.LSTM(a, b, batch_first=True) for a, b in pairwise(sizes))
@@ -56,6 +64,9 @@ class TemporalHead(nn.Module):
             self._keras_init()
         elif init != "torch":
             raise ElrcnError(f"There is no initialisation called {init!r}.", fix="keras or torch")
+        if config.biases == 1:
+            for lstm in self.lstm:
+                nn.init.zeros_(lstm.bias_hh_l0).requires_grad_(False)
 
     def _keras_init(self) -> None:
         for lstm in self.lstm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -29,32 +30,51 @@ class History:
         return asdict(self)
 
 
+#: Where Adam's epsilon stands, see `KerasAdam`.
+EPSILONS = ("torch", "keras")
+
+
 class KerasAdam:
     """Adam (Kingma and Ba, arXiv 1412.6980) under Keras' schedule lr_t = lr / (1 + decay t).
 
     t counts the updates made so far. Each update is one call of torch's fused kernel, with the
     numbers that ``torch.optim.Adam(fused=True)`` gives to the last bit.
 
+    With m and v the running means of the gradient and of its square, update t + 1 is
+
+    - ``epsilon="torch"`` (Algorithm 1 of the paper):
+      p -= lr_t m / (1 - .9^(t+1)) / (sqrt(v / (1 - .999^(t+1))) + 1e-8);
+    - ``epsilon="keras"`` (the form at the end of its Section 2, "epsilon hat", which Keras 2 has):
+      p -= lr_t sqrt(1 - .999^(t+1)) / (1 - .9^(t+1)) m / (sqrt(v) + 1e-8),
+      which is torch's with 1e-8 / sqrt(1 - .999^(t+1)) in place of 1e-8: 3.2e-7 at first.
+
     Parameters
     ----------
     module : nn.Module
         What is trained.
     config : TrainConfig
-        Rate and decay; betas 0.9 and 0.999, epsilon 1e-8 as in the authors' code.
+        Rate, decay and place of epsilon; betas 0.9 and 0.999, epsilon 1e-8 as in the authors' code.
     updates_before : int
         Updates an optimizer shared with earlier models has counted already (quirk
         `shared_optimizer`): the schedule and the bias correction continue from there, while the
         moments of these new weights start at zero, as in Keras.
 
+    Raises
+    ------
+    ElrcnError
+        If ``config.epsilon`` is neither.
+
     Notes
     -----
-    Keras adds epsilon before the bias correction of the second moment, torch after it.
-
     ``torch.optim.Adam`` itself imports torch's compiler, a second of every process that trains,
     and counts the updates once a parameter instead of once.
     """
 
     def __init__(self, module: nn.Module, config: TrainConfig, updates_before: int = 0):
+        if config.epsilon not in EPSILONS:
+            raise ElrcnError(
+                f"There is no epsilon of Adam called {config.epsilon!r}.", fix="torch or keras"
+            )
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.means, self.squares = (
             [torch.zeros_like(p, memory_format=torch.preserve_format) for p in self.parameters]
@@ -69,6 +89,9 @@ class KerasAdam:
         """One update; the gradients are dropped. Parameters without a gradient stay."""
         found = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self.count += 1
+        epsilon = 1e-8
+        if self.config.epsilon == "keras":
+            epsilon /= math.sqrt(1 - 0.999 ** (self.updates + 1))
         torch._fused_adam_(
             [self.parameters[i] for i in found],
             [self.parameters[i].grad for i in found],
@@ -81,7 +104,7 @@ class KerasAdam:
             beta1=0.9,
             beta2=0.999,
             weight_decay=0.0,
-            eps=1e-8,
+            eps=epsilon,
             maximize=False,
         )
         for p in self.parameters:

@@ -80,11 +80,12 @@ def temporal_layers(
 ) -> list[tuple[str, str, int]]:
     """Name, output shape and parameters of the LSTM layers and the FC layer after them.
 
-    An LSTM has four gates with two bias vectors each, as torch keeps them.
+    An LSTM has four gates, each with the bias vectors that it learns: one or two.
     """
     layers = []
     for units in config.units:
-        layers.append((f"LSTM({units:,})", f"{units:,}", 4 * units * (inputs + units + 2)))
+        parameters = 4 * units * (inputs + units + config.biases)
+        layers.append((f"LSTM({units:,})", f"{units:,}", parameters))
         inputs = units
     if config.dense:
         layers.append((f"Dense({config.dense})", f"{config.dense}", (inputs + 1) * config.dense))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
+from dataclasses import fields
 
 import pandas as pd
 
-from elrcn.config import PROFILES, Profile, canonical
+from elrcn.config import PROFILES, Profile, TrainConfig, canonical
 from elrcn.databases.counts import published_counts
 from elrcn.files import library_versions
 from elrcn.manifest import Finding, Manifest
@@ -154,6 +155,6 @@ def training_table(profile: Profile) -> pd.DataFrame:
     for p in {q.name: q for q in (profile, PROFILES["paper"])}.values():
         for stage, name in stages.items():
             rows.append({"profile": p.name, "stage": stage, **canonical(getattr(p, name))})
-    order = ["profile", "stage", "lr", "decay", "batch_size", "max_epochs", "patience", "min_delta"]
+    order = ["profile", "stage", *(f.name for f in fields(TrainConfig))]
     # As text: 1e-05 must not be shown as 0.000.
     return pd.DataFrame(rows)[order].astype({"lr": str, "decay": str, "min_delta": str})

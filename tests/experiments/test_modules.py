@@ -1,5 +1,7 @@
 """Figures 5 to 8: what is declared, what is shared, and their size in the paper."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from elrcn.experiments import EMOTION_ABLATION, REGISTRY, Options, plan, plan_ma
 from elrcn.experiments.lstms import LSTMS, paper_units, profile_labels, scaled_units
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.temporal import TemporalHead
-from elrcn.models.vgg import VGG, count_parameters
+from elrcn.models.vgg import VGG
 from elrcn.published import recovered_bars
 from elrcn.session import Session
 from elrcn.workspace import Workspace
@@ -20,7 +22,8 @@ NAMES = ("figure5", "figure6", "figure7", "figure8")
 
 def parameters(module, *arguments):
     with torch.device("meta"):
-        return count_parameters(module(*arguments, init="torch"))
+        made = module(*arguments, init="torch")
+    return sum(p.numel() for p in made.parameters() if p.requires_grad)
 
 
 def methods(name):
@@ -119,8 +122,9 @@ def test_sizes_at_paper_scale(tmp_path):
     assert not any(s.trains for s in by_name["figure5", "svm_all"].stages)
     frozen = by_name["figure5", "svm_flow"].stages[0]
     assert frozen.flops == 26 * 246 * 9 * frozen.cost.forward_flops
+    keras = partial(TemporalConfig, biases=1)
     for name, units in LSTMS.items():
-        head = {n: parameters(TemporalHead, TemporalConfig(units), n, 5) for n in (2500, 4096)}
+        head = {n: parameters(TemporalHead, keras(units), n, 5) for n in (2500, 4096)}
         assert sizes("figure6", name) == [head[2500]]
         assert sizes("figure8", name) == [vgg[3], head[4096]]
     assert sizes("figure7", "fc6") == sizes("figure8", "lstm_3000_1024")

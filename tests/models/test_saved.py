@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from elrcn.config import TrainConfig
+from elrcn.config import TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
 from elrcn.models.elrcn import ELRCNSE, ELRCNTE
 from elrcn.models.inputs import Quirks
@@ -13,6 +13,7 @@ from elrcn.models.spatial import FrozenFeatureSVM, SpatialOnly
 from elrcn.models.temporal_only import TemporalOnly
 
 SHORT = TrainConfig(lr=1e-3, max_epochs=1, batch_size=16)
+KERAS = TrainConfig(lr=1e-3, max_epochs=1, batch_size=16, epsilon="keras")
 
 
 def pick(small, *names):
@@ -20,9 +21,10 @@ def pick(small, *names):
 
 
 def models(small):
+    keras = {"temporal": TemporalConfig((16,), biases=1), "temporal_train": KERAS}
     shared = small | {"spatial_train": SHORT, "temporal_train": SHORT}
     yield ELRCNSE(quirks=Quirks(sigmoid_head=True), gates="hard", layer="fc6", **shared)
-    yield ELRCNTE(streams=("grey", "flow"), **shared)
+    yield ELRCNTE(streams=("grey", "flow"), **shared | keras)
     yield SpatialOnly(streams=("flow",), **pick(shared, "vgg", "spatial_train", "scaling"))
     yield TemporalOnly(pixels=6, **pick(shared, "temporal", "temporal_train", "scaling"))
 
@@ -46,6 +48,18 @@ def test_round_trip(blobs, small, tmp_path, which):
 def saved(blobs, small, tmp_path):
     (X, y), _ = blobs
     return save_model(next(models(small)).fit(X, y), tmp_path / "model")
+
+
+def test_cards_from_before_keras_own_settings_load(saved, blobs):
+    card, (_, (X_test, _)) = json.loads((saved / "card.json").read_text()), blobs
+    first = load_model(saved, device="cpu").predict_proba(X_test)
+    settings = [card["parameters"][n] for n in ("temporal", "spatial_train", "temporal_train")]
+    for values in (*settings, *(network["train"] for network in card["networks"].values())):
+        assert values.pop("biases", values.pop("epsilon", None)) in (2, "torch")
+    (saved / "card.json").write_text(json.dumps(card))
+    again = load_model(saved, device="cpu")
+    assert again.temporal.biases == 2 and again.temporal_train == SHORT
+    np.testing.assert_array_equal(again.predict_proba(X_test), first)
 
 
 def test_damaged_models_are_told(saved, tmp_path):
