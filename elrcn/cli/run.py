@@ -166,6 +166,7 @@ def _headline(p, session, data: str) -> str:
 def _run_one(session, name: str, methods, options) -> None:
     from elrcn.experiments import plan
     from elrcn.experiments import run as run_experiment
+    from elrcn.report.tables import convergence_note
 
     p = plan(name, session)
     click.echo(
@@ -178,6 +179,9 @@ def _run_one(session, name: str, methods, options) -> None:
         click.echo(
             f"{method:<12} {s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
         )
+    note = convergence_note(results, p.methods)
+    if note:
+        click.echo(note)
     pooled = "mean of the folds' scores" if p.experiment.task.per_fold else "all folds pooled"
     click.echo(f"{pooled}; F1*: the authors' F1, harmonic mean of macro precision and recall\n")
 

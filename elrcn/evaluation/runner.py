@@ -103,6 +103,24 @@ def describe_once(estimator, X, progress: bool = False):
     return Pipeline(steps[1:]), clone(steps[0][1]).set_params(progress=progress).transform(X)
 
 
+def converged(model) -> bool:
+    """Whether the fitted `model` and every step of it converged; what says nothing did.
+
+    An estimator that stops at a limit says so by ``converged_``
+    (`elrcn.features.svm.LinearSVM`).
+    """
+    steps = (step for _, step in getattr(model, "steps", ()))
+    return bool(getattr(model, "converged_", True)) and all(map(converged, steps))
+
+
+def _stored_rows(store: RunStore) -> pd.DataFrame:
+    """All rows of a run; ``attrs["unconverged"]`` names the folds whose model did not converge."""
+    rows, timing = store.rows(), store.timing()
+    if "unconverged" in timing:
+        rows.attrs["unconverged"] = timing["fold"][timing["unconverged"] > 0].tolist()
+    return rows
+
+
 def _run_fold(estimator, X, table, labels, classes, fold: Fold, store: RunStore, seed, threads):
     with fixed_threads(threads):
         started = time.perf_counter()
@@ -126,14 +144,16 @@ def _run_fold(estimator, X, table, labels, classes, fold: Fold, store: RunStore,
         | {f"p_{c}": chances[:, i] for i, c in enumerate(classes)}
     )
     # Written by whoever computed it, not by the caller: a fold is safe before the loop hears of it.
-    store.write_fold(fold.name, rows)
+    # Its rows come last: a fold that has them has said whether its model converged.
     store.add_timing(
         fold.name,
         fit_s=fitted - started,
         predict_s=ended - fitted,
         train_clips=len(fold.train),
         test_clips=len(fold.test),
+        unconverged=int(not converged(model)),
     )
+    store.write_fold(fold.name, rows)
     return fold.name
 
 
@@ -196,7 +216,8 @@ def run_protocol(
     Returns
     -------
     pandas.DataFrame
-        Columns ``run, fold, clip_id, subject, true, predicted, p_<class>...``, folds in order.
+        Columns ``run, fold, clip_id, subject, true, predicted, p_<class>...``, folds in order;
+        ``attrs["unconverged"]`` names the folds whose model stopped before it converged.
 
     Raises
     ------
@@ -221,7 +242,7 @@ def run_protocol(
     missing = missing_folds(folds, store, table["clip_id"])
     table = table[["clip_id", "subject"]]
     if not missing:
-        return store.rows()
+        return _stored_rows(store)
     estimator, X = describe_once(estimator, X, progress)
     jobs = (
         (_run_fold, estimator, X, table, labels, classes, fold, store, seed, threads)
@@ -232,4 +253,4 @@ def run_protocol(
         progress=progress,
     ):  # fmt: skip
         pass
-    return store.rows()
+    return _stored_rows(store)

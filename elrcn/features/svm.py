@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
+
+# Decision values differ by whole pairs, or by margins inside a tie: this much tells who won a tie.
+_JUST_ABOVE = 1e-6
 
 
 class LinearSVM(ClassifierMixin, BaseEstimator):
@@ -21,11 +27,17 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     max_iter : int
         Limit of LIBSVM's iterations a machine; -1 for none. The default is reached only by data
         that cannot be separated, where C = 10000 would run for minutes to gain nothing.
+    break_ties : bool
+        Which of the classes wins that won equally many pairs. False: the first of them in the
+        order of `classes_`, as ``sklearn.svm.SVC``, which the authors used, and LIBSVM answer; its
+        decision value is raised to just above the others'. True: the one with the best margins.
 
     Attributes
     ----------
     classes_ : ndarray
         Labels seen in training, sorted. A single one is answered always.
+    converged_ : bool
+        Whether no machine stopped at `max_iter`. Nothing is warned of.
 
     Notes
     -----
@@ -34,19 +46,22 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     (Platt scaling would cost a cross-validation inside each fold and may contradict the decision).
     """
 
-    def __init__(self, C: float = 10000.0, max_iter: int = 1_000_000):
+    def __init__(self, C: float = 10000.0, max_iter: int = 1_000_000, break_ties: bool = False):
         self.C = C
         self.max_iter = max_iter
+        self.break_ties = break_ties
 
     def fit(self, X, y):
         """Train on features `X` (clips, values) with labels `y` (clips,)."""
         self.classes_ = np.unique(y)
-        self.svm_ = None
+        self.svm_, self.converged_ = None, True
         if len(self.classes_) > 1:
-            # break_ties: the decision is the argmax of decision_function, also when classes win
-            # equally many pairs (plain LIBSVM then answers the first class).
-            svm = SVC(kernel="linear", C=self.C, max_iter=self.max_iter, break_ties=True)
-            self.svm_ = svm.fit(X, y)
+            svm = SVC(kernel="linear", C=self.C, max_iter=self.max_iter, break_ties=self.break_ties)
+            # Told once a table, from `converged_`, not once a fold on the screen.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self.svm_ = svm.fit(X, y)
+            self.converged_ = not svm.fit_status_
         return self
 
     def decision_function(self, X) -> np.ndarray:
@@ -55,7 +70,12 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         if self.svm_ is None:
             return np.zeros((len(X), 1))
         values = self.svm_.decision_function(X)
-        return np.stack([-values / 2, values / 2], axis=1) if values.ndim == 1 else values
+        if values.ndim == 1:
+            values = np.stack([-values / 2, values / 2], axis=1)
+        # SVC's own answer: among tied classes its value need be neither the only best nor the best.
+        answer = self.classes_ == self.svm_.predict(X)[:, None]
+        others = np.where(answer, -np.inf, values).max(axis=1, keepdims=True)
+        return np.where(answer, np.maximum(values, others + _JUST_ABOVE), values)
 
     def predict_proba(self, X) -> np.ndarray:
         """Softmax of the decision values (clips, classes): ordered as they are, not calibrated."""

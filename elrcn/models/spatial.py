@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
 from elrcn.config import TrainConfig, VGGConfig
 from elrcn.errors import ElrcnError
+from elrcn.features.svm import LinearSVM
 from elrcn.models.clip_classifier import ClipClassifier, encode_labels, stage_seed, vote_shares
 from elrcn.models.inputs import Quirks, check_clips
 from elrcn.models.spatial_stage import SpatialSpec, untrained_network
 
 VOTES = ("majority", "mean")
-_MAX_ITER = 1_000_000  # steps of LIBSVM a pair of classes, reached only where nothing separates
 
 
 class SpatialOnly(ClipClassifier):
@@ -107,6 +106,11 @@ class FrozenFeatureSVM(ClipClassifier):
     vgg, scaling, quirks, random_state, device, threads, progress
         As for `elrcn.models.elrcn.ELRCNSE`.
 
+    Attributes
+    ----------
+    converged_ : bool
+        Whether the SVM did, see `elrcn.features.svm.LinearSVM`.
+
     Notes
     -----
     `predict_proba` gives the share of frames whose SVM answers each class, not a calibrated
@@ -158,19 +162,14 @@ class FrozenFeatureSVM(ClipClassifier):
             for stream in self.streams
         }
         features = self.spatial_features(X)
-        self.svm_ = make_pipeline(
-            StandardScaler(), SVC(kernel="linear", C=self.C, max_iter=_MAX_ITER)
-        )
+        self.svm_ = make_pipeline(StandardScaler(), LinearSVM(C=self.C))
         self.svm_.fit(features.reshape(-1, features.shape[2]), np.repeat(index, frames))
+        self.converged_ = self.svm_[-1].converged_
         return self
 
     def predict_proba(self, X) -> np.ndarray:
         """Vote shares (clips, classes), in the order of `classes_`."""
         check_is_fitted(self, "svm_")
         features = self.spatial_features(X)
-        scores = self.svm_.decision_function(features.reshape(-1, features.shape[2]))
-        if scores.ndim == 1:
-            scores = np.stack([-scores, scores], 1)
-        scores = np.exp(scores - scores.max(1, keepdims=True))
-        scores /= scores.sum(1, keepdims=True)
+        scores = self.svm_.predict_proba(features.reshape(-1, features.shape[2]))
         return vote_shares(scores.reshape(*features.shape[:2], -1))

@@ -16,6 +16,7 @@ from elrcn.evaluation import metrics
 from elrcn.evaluation.statistics import bootstrap_interval
 from elrcn.report.html import SCORES as TITLES
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
+from elrcn.report.tables import convergence_note
 
 #: Scores with an interval, in table order.
 SCORES = ("war", "uar", "uf1")
@@ -52,6 +53,7 @@ def ablation_table(
         Columns `method` (the label), `group`, `clips`, `subjects`, for WAR, UAR and UF1 the score,
         ``<score>_low`` and ``<score>_high``, then `authors_f1`, and `recovered` where such values
         are given (NaN for the others). Scores lie in [0, 1] and are of all clips pooled.
+        ``attrs["note"]`` is the `elrcn.report.tables.convergence_note`.
 
     Raises
     ------
@@ -81,7 +83,9 @@ def ablation_table(
         table.append(row)
     if not table:
         raise ElrcnError("There are no results to make a table of.")
-    return pd.DataFrame(table)
+    frame = pd.DataFrame(table)
+    frame.attrs["note"] = convergence_note(results, methods)
+    return frame
 
 
 def ablation_html(table: pd.DataFrame, uid: str) -> str:

@@ -84,7 +84,7 @@ def save_table(
     Parameters
     ----------
     table : DataFrame
-        Numbers unrounded; a named index is written too.
+        Numbers unrounded; a named index is written too. ``attrs["note"]`` follows the caption.
     page, name : str
         ``files/<page>/<name>.csv``.
     caption : str
@@ -103,12 +103,35 @@ def save_table(
     caption = one_line(caption)
     if not caption:
         raise ElrcnError(f"Table {name!r} has no caption.", where=page)
+    caption = one_line(f"{caption} {table.attrs.get('note', '')}")
     folder = page_folder(page, workspace)
     keep_index = any(table.index.names)
     text = table.to_csv(index=keep_index, lineterminator="\n")
     csv = write(folder / f"{name}.csv", text)
     shown = html or small_html(table, uid=f"{page}-{name}")
     return TableRecord(page, name, caption, shown, csv)
+
+
+def convergence_note(results: Mapping[str, pd.DataFrame], methods: Sequence) -> str:
+    """Say in one sentence which methods' SVMs stopped before they converged; "" if none did.
+
+    Parameters
+    ----------
+    results, methods
+        As for `result_table`; `elrcn.evaluation.runner.run_protocol` names the folds in
+        ``attrs["unconverged"]`` of the rows.
+    """
+    told = []
+    for method in methods:
+        rows = results.get(method.name)
+        if rows is not None:
+            folds = set(rows["fold"])
+            stopped = folds.intersection(rows.attrs.get("unconverged", ()))
+            if stopped:
+                told.append(f"{method.label} in {len(stopped)} of {len(folds)} folds")
+    if not told:
+        return ""
+    return f"SVMs that stopped at their limit of iterations: {', '.join(told)}."
 
 
 def result_table(
@@ -144,6 +167,7 @@ def result_table(
         Columns `method`, `role`, ``published_F1``, ``published_UAR``, ``published_WAR``, `clips`,
         `subjects`, and for every key of `SCORES` the score, ``<score>_low``, ``<score>_high``.
         Methods without a published row come first, then the published rows in the paper's order.
+        ``attrs["note"]`` is the `convergence_note`.
     """
     measured, first = {}, []
     for method in methods:
@@ -163,7 +187,9 @@ def result_table(
     columns = ["method", "role", *(f"published_{m}" for m in PUBLISHED_METRICS), "clips",
                "subjects", *(s + end for s in SCORES for end in ("", "_low", "_high"))]  # fmt: skip
     frame = pd.DataFrame(table).reindex(columns=columns)
-    return frame.astype({"clips": "Int64", "subjects": "Int64"})
+    frame = frame.astype({"clips": "Int64", "subjects": "Int64"})
+    frame.attrs["note"] = convergence_note(results, methods)
+    return frame
 
 
 def _measure(rows, classes, per_fold, draws, seed) -> dict:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from elrcn.cli import main
+from elrcn.features.svm import LinearSVM
 from elrcn.workspace import find_workspace
 
 HERE = find_workspace(__file__)
@@ -94,6 +95,17 @@ def test_refusals(elrcn, home, line, message):
 def test_cpu_refusal_says_how_to_go_on(elrcn):
     _, _, err = elrcn("run table1 --profile paper --device cpu --method elrcn_se --no-probe")
     assert "--yes" in err and "--profile demo" in err
+
+
+def test_svms_that_stop_are_one_line(elrcn, smoke_home, monkeypatch):
+    monkeypatch.setenv("ELRCN_HOME", str(smoke_home))
+    monkeypatch.setattr(LinearSVM.__init__, "__defaults__", (10000.0, 1, False))
+    line = "run table3 --profile smoke --device cpu --workers 1 --quiet --method hoof"
+    for _ in range(2):  # the second time from the disk
+        code, out, err = elrcn(line)
+        assert code == 0, err
+        assert "Warning" not in out + err
+        assert "SVMs that stopped at their limit of iterations: HOOF + linear SVM in 2 of 2" in out
 
 
 def test_several_tables_in_one_command(elrcn, smoke_home, monkeypatch):

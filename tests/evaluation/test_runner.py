@@ -5,6 +5,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,10 @@ from elrcn.evaluation.protocols import hde_folds, loso_folds
 from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
 from elrcn.features.clips import ClipDescriptor
+from elrcn.features.svm import LinearSVM
+from elrcn.report.ablation import ablation_table
+from elrcn.report.tables import convergence_note, save_table
+from elrcn.workspace import Workspace
 
 CARD = {"experiment": "test", "seed": 7}
 
@@ -126,6 +131,30 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path, task):
         run(tmp_path / "c", task, folds=hde_folds)
     with pytest.raises(ElrcnError, match="diverged"):
         run(tmp_path / "d", task, Centroid(broken=True))
+
+
+@pytest.mark.filterwarnings("error")
+def test_svms_that_stop_are_told_once(tmp_path, task):
+    task.labels = np.random.default_rng(0).permutation(task.labels)
+    methods = [SimpleNamespace(name=n, label=f"{n} + SVM", published="", group="") for n in "ab"]
+    machines = {"a": LinearSVM(max_iter=2), "b": LinearSVM(C=1.0)}
+
+    def results():
+        return {n: run(tmp_path / n, task, make_pipeline(m)) for n, m in machines.items()}
+
+    first = results()
+    again = results()  # from the disk
+    note = "SVMs that stopped at their limit of iterations: a + SVM in 5 of 5 folds."
+    for found in (first, again):
+        assert found["a"].attrs["unconverged"] == list(dict.fromkeys(found["a"]["fold"]))
+        assert convergence_note(found, methods) == note
+    table = ablation_table(again, methods, CLASSES, draws=0)
+    assert save_table(
+        table, "page", "scores", "Scores.", workspace=Workspace(tmp_path)
+    ).caption == (f"Scores. {note}")
+    part = {n: rows[rows["fold"] == "SAMM/006"] for n, rows in again.items()}
+    assert "a + SVM in 1 of 1 folds" in convergence_note(part, methods)
+    assert convergence_note({"b": again["b"]}, methods) == ""
 
 
 class Doubled(ClipDescriptor):

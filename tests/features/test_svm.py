@@ -14,7 +14,7 @@ def test_the_most_probable_class_is_the_decision(classes):
     )
     y = np.array([f"class {k}" for k in y])
     ours = LinearSVM(C=1.0).fit(X[:80], y[:80])
-    reference = SVC(kernel="linear", C=1.0, break_ties=True).fit(X[:80], y[:80])
+    reference = SVC(kernel="linear", C=1.0).fit(X[:80], y[:80])
     expected = reference.predict(X[80:])
     chances = ours.predict_proba(X[80:])
     np.testing.assert_array_equal(ours.classes_[chances.argmax(axis=1)], expected)
@@ -23,6 +23,45 @@ def test_the_most_probable_class_is_the_decision(classes):
     margins = ours.decision_function(X[80:])
     order = np.argsort(margins, axis=1)
     np.testing.assert_array_equal(order, np.argsort(chances, axis=1))
+
+
+@pytest.mark.parametrize("labels", ["abcde", "edcba", "badec", ["10", "9", "-1", "Z", "é"]])
+def test_ties_are_broken_as_by_svc(labels):
+    """Classes without structure: few won pairs a class, so that many answers are tied."""
+    differing = 0
+    for draw in range(12):
+        rng, classes = np.random.default_rng(draw), np.array(list(labels)[: 3 + draw % 3])
+        y = np.resize(classes, 30)
+        X, asked = rng.normal(size=(30, 4)), 3 * rng.normal(size=(100, 4))
+        expected = SVC(kernel="linear", C=1.0).fit(X, y).predict(asked)
+        ours = LinearSVM(C=1.0).fit(X, y)
+        np.testing.assert_array_equal(ours.predict(asked), expected)
+        # A table's columns stand in another order than `classes_`: no two chances may be equal.
+        columns, chances = rng.permutation(len(classes)), ours.predict_proba(asked)
+        found = ours.classes_[columns][chances[:, columns].argmax(axis=1)]
+        np.testing.assert_array_equal(found, expected)
+        by_margin = LinearSVM(C=1.0, break_ties=True).fit(X, y).predict(asked)
+        reference = SVC(kernel="linear", C=1.0, break_ties=True).fit(X, y)
+        np.testing.assert_array_equal(by_margin, reference.predict(asked))
+        differing += np.sum(by_margin != expected)
+    assert differing > 20
+
+
+@pytest.mark.parametrize("classes", ["ab", "abc"])
+def test_clips_that_cannot_be_told_apart_get_the_answer_of_svc(classes):
+    X, y = np.zeros((12, 2)), np.resize(list(classes), 12)
+    ours, reference = LinearSVM().fit(X, y), SVC(kernel="linear", C=10000.0).fit(X, y)
+    chances = ours.predict_proba(X)
+    assert (np.sort(chances)[:, -1] > np.sort(chances)[:, -2]).all()
+    np.testing.assert_array_equal(ours.classes_[chances.argmax(axis=1)], reference.predict(X))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_machine_that_stops_says_so_without_a_warning():
+    X, y = make_classification(120, 12, class_sep=0.1, random_state=0)
+    assert not LinearSVM(max_iter=3).fit(X, y).converged_
+    assert LinearSVM(C=1.0).fit(X, y).converged_
+    assert LinearSVM(max_iter=3).fit(X, np.zeros(120)).converged_
 
 
 def test_softmax_of_two_classes_by_hand():

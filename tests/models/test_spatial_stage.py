@@ -158,7 +158,7 @@ def test_frozen_features_need_no_training(blobs, quick):
     (X, y), (X_test, y_test) = blobs
     arguments = {k: quick[k] for k in ("vgg", "scaling", "device", "threads")}
     model = FrozenFeatureSVM(streams=("flow", "strain"), **arguments).fit(X, y)
-    assert model.networks_["flow"].history.losses == []
+    assert model.networks_["flow"].history.losses == [] and model.converged_
     assert model.spatial_features(X_test).shape[2] == 64
     np.testing.assert_allclose(model.predict_proba(X_test).sum(1), 1, rtol=1e-5)
     assert np.mean(model.predict(X_test) == y_test) > 0.6
