@@ -1,11 +1,17 @@
 """The switches of the authors' code: what each changes, and nothing else."""
 
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from elrcn.config import PROFILES, TrainConfig
-from elrcn.experiments import Options, get_experiment, plan, run
+from elrcn.experiments import Options, get_experiment, plan, run, run_method
 from elrcn.experiments.quirks import FLOW_BASE, SE_BASE, base_of, switch_of
 from elrcn.experiments.switches import rate_left, updates_of_earlier_folds
+from elrcn.experiments.tasks import substring_labels
+from elrcn.manifest import Manifest
 from elrcn.models.inputs import AS_THE_CODE_RAN, Quirks
 from elrcn.session import Session
 from elrcn.workspace import Workspace
@@ -44,6 +50,9 @@ def test_each_switch_changes_its_own_setting_only(session):
     expected = {
         "reshape_layout": {"quirks": Quirks(reshape_layout=True)},
         "uint8_flow": {"quirks": Quirks(uint8_flow=True)},
+        "frozen_layers": {"quirks": Quirks(frozen_layers=True)},
+        "reversed_channels": {"quirks": Quirks(reversed_channels=True)},
+        "substring_label": {},
         "raw_scale": {"quirks": Quirks(raw_scale=True)},
         "sigmoid_head": {"quirks": Quirks(sigmoid_head=True)},
         "hard_gates": {"gates": "hard"},
@@ -57,17 +66,93 @@ def test_each_switch_changes_its_own_setting_only(session):
 
 
 def test_all_together_is_every_switch(session):
-    for base in ("flow", "elrcn_se"):
-        change = changed(METHODS[f"{base}-as_the_code_ran"], session)
+    every = {f.name for f in fields(Quirks)} - {"updates_before"}
+    assert all(getattr(AS_THE_CODE_RAN, name) for name in every)
+    missing = {
+        "flow-as_the_code_ran": set(),
+        "flow-as_the_code_ran_scaled": {"raw_scale"},
+        "elrcn_se-as_the_code_ran_scaled": {"raw_scale", "frozen_layers"},
+    }
+    for name, off in missing.items():
+        change = changed(METHODS[name], session)
         quirks = change.pop("quirks")
-        assert quirks == Quirks(*[True] * 5, updates_before=quirks.updates_before)
-        assert quirks.updates_before > 0
-        assert Quirks(*[True] * 5) == AS_THE_CODE_RAN
+        assert {one for one in every if not getattr(quirks, one)} == off
+        assert quirks.updates_before > 0 and METHODS[name].labels is substring_labels
         assert change["gates"] == "hard" and change["temporal"].dense == 128
         assert change["temporal_train"].patience == session.profile.temporal_train.max_epochs
-    scaled = METHODS["flow-as_the_code_ran_scaled"].build(session, NO_WEIGHTS)
-    assert scaled.scaling == "standard" and not scaled.quirks.raw_scale
-    assert scaled.quirks.reshape_layout
+        assert METHODS[name].build(session, NO_WEIGHTS).scaling == "standard"
+
+
+def named_manifest(names, labels, database="CASME2"):
+    """Clips called ``subject/name`` with these emotions; no frame is read."""
+    rows = [
+        {
+            "clip_id": f"{database}/sub{name}",
+            "database": database,
+            "subject": f"{database}/{name.split('/')[0]}",
+            "frames": ("a.jpg", "b.jpg"),
+            "onset": 1,
+            "apex": pd.NA,
+            "offset": 2,
+            "fps": 200.0,
+            "action_units": "",
+            "emotion": label,
+            "objective_class": "VII",
+            "sha256": "",
+        }
+        for name, label in zip(names, labels, strict=True)
+    ]
+    return Manifest(pd.DataFrame(rows))
+
+
+def test_labels_by_part_of_the_name():
+    names = ["01/EP01_02", "01/EP01_02f", "01/EP01_03", "02/EP01_02f", "02/EP11_02f", "03/EP01_02"]
+    labels = np.array(["happiness", "repression", "others", "surprise", "disgust", "others"])
+    given = labels.copy()
+    found = substring_labels(named_manifest(names, labels), labels)
+    # The second alone: within its subject, and the name that comes first wins.
+    assert found.tolist() == ["happiness", "happiness", *labels[2:]]
+    assert (labels == given).all()
+    backwards = substring_labels(named_manifest(names[::-1], labels[::-1]), labels[::-1])
+    assert backwards.tolist() == labels[::-1].tolist()
+
+
+def test_one_pair_of_names_gives_the_class_sizes_that_users_must_have_had():
+    sizes = {"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "others": 99}
+    labels = [label for label, n in sizes.items() for _ in range(n)]
+    names = [f"{i % 26 + 1:02d}/EP{i // 26 + 1:02d}_01" for i in range(246)]
+    at = labels.index("repression")
+    names[at] = f"{names[0]}f"
+    order = np.argsort(names)
+    names, labels = np.array(names)[order], np.array(labels, dtype=object)[order]
+    found = substring_labels(named_manifest(names, labels), labels)
+    assert [int((found == c).sum()) for c in sizes] == [33, 63, 26, 25, 99]
+
+
+def test_labels_stay_where_no_name_contains_another(session):
+    p = plan("quirks", session)
+    for method in p.methods:
+        assert (p.labels_of(method) == p.labels).all()
+    assert (p.labels_of(METHODS["flow-substring_label"]) is p.labels) is False
+
+
+def test_a_switched_label_is_trained_and_scored(session):
+    """Through `run_method`: the card and the rows hold what the method's labels say."""
+    p = plan("quirks", session)
+    i = int(np.flatnonzero(p.labels != p.labels[0])[0])
+
+    def moved(manifest, labels):
+        other = labels.copy()
+        other[i] = labels[0]
+        return other
+
+    base = replace(METHODS["majority"], input="stack")  # those of the other tests here
+    plain, other = (run_method(p, replace(base, labels=f), session) for f in (None, moved))
+    assert len(list((session.workspace.runs / "quirks").glob("majority-*"))) == 2
+    plain, other = (rows.set_index("clip_id")["true"] for rows in (plain, other))
+    clip = p.manifest.table["clip_id"].iloc[i]
+    assert other[clip] == p.labels[0] != plain[clip]
+    assert (other.drop(clip) == plain.drop(clip)).all()
 
 
 def test_input_is_raw_in_the_paper_profile_so_the_scale_is_turned_the_other_way(paper):

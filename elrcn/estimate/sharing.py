@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from elrcn.config import PreprocessConfig, VGGConfig, config_hash
 from elrcn.estimate.stages import Stage
 from elrcn.evaluation.protocols import Fold
@@ -70,5 +68,5 @@ def _key(stage: Stage, estimator, p: Plan, method: Method, config, fold: Fold, c
     return config_hash(
         stage.name, stage.config, stage.train, estimator.scaling, estimator.quirks, config,
         method.starts_from_weights, method.seed, fold.name, copies, clips.tolist(),
-        np.asarray(p.labels)[fold.train].tolist(),
+        p.labels_of(method)[fold.train].tolist(),
     )  # fmt: skip

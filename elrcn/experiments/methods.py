@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from elrcn.config import PreprocessConfig
 from elrcn.experiments.weights import Options, initial_weights
+from elrcn.manifest import Manifest
 from elrcn.session import Session
 
 
@@ -37,6 +39,9 @@ class Method:
         Added to the session's seed.
     group : str
         Heading under which figures and tables put it, such as "from scratch".
+    labels : callable, optional
+        ``labels(manifest, labels)`` -> the classes it is trained and scored on, where these are
+        not the manifest's.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Method:
     starts_from_weights: bool = False
     seed: int = 0
     group: str = ""
+    labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
 
 
 def _majority(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008

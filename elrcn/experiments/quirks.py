@@ -17,16 +17,18 @@ from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import MAJORITY, SE, TE, Method
 from elrcn.experiments.switches import (
     DENSE_LAYER,
+    FROZEN,
     GATES,
     RESHAPE,
+    REVERSED,
     SCALE,
     SHARED,
     SIGMOID,
     STOPPING,
+    SUBSTRING,
     TOGETHER,
     TOGETHER_SCALED,
     UINT8,
-    UINT8_RAW,
     Switch,
 )
 from elrcn.experiments.tasks import EMOTION_ABLATION
@@ -35,11 +37,11 @@ from elrcn.session import Session
 
 #: Switches of the flow network: all. The temporal stage's cost least, so they stand together.
 FLOW_SWITCHES = (
-    RESHAPE, UINT8, SCALE, SHARED, STOPPING, SIGMOID, GATES, DENSE_LAYER,
-    TOGETHER, TOGETHER_SCALED,
+    FROZEN, RESHAPE, REVERSED, UINT8, SUBSTRING, SHARED, STOPPING, SIGMOID, GATES, DENSE_LAYER,
+    TOGETHER_SCALED, SCALE, TOGETHER,
 )  # fmt: skip
 #: Switches of SE: those of the demo's budget. Its networks cost twice those of the flow network.
-SE_SWITCHES = (RESHAPE, UINT8_RAW, STOPPING, SIGMOID, GATES, DENSE_LAYER, TOGETHER)
+SE_SWITCHES = (RESHAPE, UINT8, STOPPING, SIGMOID, GATES, DENSE_LAYER, TOGETHER_SCALED)
 
 
 def _flow_only(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
@@ -61,6 +63,7 @@ def _family(base: Method, switches) -> tuple[Method, ...]:
                 name=f"{base.name}-{switch.name}",
                 label=switch.label,
                 build=partial(_switched, base.build, switch.change),
+                labels=switch.labels,
                 published="",
             )
             for switch in switches

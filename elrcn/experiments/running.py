@@ -61,6 +61,10 @@ class Plan:
         """Methods in table order."""
         return self.experiment.methods
 
+    def labels_of(self, method: Method) -> np.ndarray:
+        """Classes that `method` is trained and scored on, shape (clips,)."""
+        return method.labels(self.manifest, self.labels) if method.labels else self.labels
+
     def chosen(self, names: Sequence[str] = ()) -> tuple[Method, ...]:
         """Methods called `names`, in table order; all if none is named.
 
@@ -141,6 +145,7 @@ def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Sessio
         "protocol": p.protocol,
         "manifest": p.manifest.hash,
         "preprocess": canonical(config),
+        "labels": config_hash(p.labels_of(method).tolist()),
         "input": method.input,
         "estimator": type(estimator).__name__,
         "parameters": {key: repr(value) for key, value in sorted(parameters.items())},
@@ -183,7 +188,7 @@ def run_method(
             estimator,
             inputs[method.input](p.manifest, config),
             p.manifest,
-            p.labels,
+            p.labels_of(method),
             p.folds,
             RunStore(folder, card),
             workers=session.fold_workers,

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from elrcn.config import Profile, TrainConfig
+from elrcn.experiments.tasks import substring_labels
+from elrcn.manifest import Manifest
 
 #: Units of the Dense(128, ReLU) that the code has between LSTM and output.
 DENSE = 128
@@ -29,6 +32,8 @@ class Switch:
         What the paper says; what the code does; since when that is known, or how.
     change : callable
         ``change(estimator, profile)`` -> parameters to set on the unswitched estimator.
+    labels : callable, optional
+        As `elrcn.experiments.methods.Method.labels`, where the switch changes clips' classes.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Switch:
     code: str
     known: str
     change: Callable[[BaseEstimator, Profile], dict]
+    labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
 
 
 def networks(estimator: BaseEstimator) -> int:
@@ -115,6 +121,10 @@ def _stopping(estimator, profile) -> dict:
     }
 
 
+def _nothing(estimator, profile) -> dict:
+    return {}
+
+
 def _together(estimator, profile, raw: bool = True) -> dict:
     from elrcn.models.inputs import AS_THE_CODE_RAN
 
@@ -125,6 +135,8 @@ def _together(estimator, profile, raw: bool = True) -> dict:
         "quirks": replace(
             AS_THE_CODE_RAN,
             raw_scale=raw,
+            # A network from scratch is no network that the code freezes.
+            frozen_layers="pretrained" in estimator.get_params(deep=False),
             updates_before=updates_of_earlier_folds(estimator, profile),
         ),
     }
@@ -151,6 +163,40 @@ UINT8 = Switch(
     "fractions cut off, nothing beyond 8 px.",
     "Plain in the code.",
     partial(_quirks, uint8_flow=True),
+)
+FROZEN = Switch(
+    "frozen_layers",
+    "frozen layers",
+    "Quirks(frozen_layers=True)",
+    "The network is fine-tuned (Section III-B); of frozen layers no word.",
+    "In the run on one database, the one that runs, all 13 convolutions and fc6 stay as VGG-Face "
+    "has them; only fc7 and the classifier are trained.",
+    "Plain in the code since 4 July 2018. Before, the layers were frozen after the model had been "
+    "compiled, which Keras 2.0 ignores: so the paper of May 2018 was probably fine-tuned whole, "
+    "and users of December 2018 and later got the frozen network (an inference).",
+    partial(_quirks, frozen_layers=True),
+)
+REVERSED = Switch(
+    "reversed_channels",
+    "reversed channels",
+    "Quirks(reversed_channels=True)",
+    "The channels of a flow image are p, q and |v| (Section III-A).",
+    "OpenCV reads the stored picture in reverse, |v|, q, p: the first filters of VGG-Face meet "
+    "other channels. A network from scratch learns either order.",
+    "Plain in the code.",
+    partial(_quirks, reversed_channels=True),
+)
+SUBSTRING = Switch(
+    "substring_label",
+    "labels by part of the name",
+    "Method(labels=substring_labels)",
+    "Labels of CASME II.",
+    "A clip takes the label of the first clip of its subject whose name is contained in its own: "
+    "on CASME II one clip of repression is trained and scored as happiness.",
+    "Plain in the code; classes become 33, 63, 26, 25 and 99, and the UAR of issue 28 of the "
+    "authors' repository cannot be had with the sheet's 32, 63, 27, 25 and 99.",
+    _nothing,
+    substring_labels,
 )
 SIGMOID = Switch(
     "sigmoid_head",
@@ -211,27 +257,21 @@ STOPPING = Switch(
 TOGETHER = Switch(
     "as_the_code_ran",
     "all: as the code ran",
-    "AS_THE_CODE_RAN with the three settings above",
+    "AS_THE_CODE_RAN with the settings above",
     "",
     "All of the above; the input is raw.",
-    "Users reported about half of the paper's scores from December 2018 on.",
+    "What users of December 2018 and later ran.",
     _together,
+    substring_labels,
 )
 TOGETHER_SCALED = Switch(
     "as_the_code_ran_scaled",
     "all, standardised input",
     'the same with raw_scale=False, scaling="standard"',
     "",
-    "Not what the code does: all of the above but the scale.",
+    "Not what the code does: all of the above but the scale. ELRCN-SE, which starts from nothing, "
+    "has no frozen layers.",
     "",
     partial(_together, raw=False),
-)
-UINT8_RAW = Switch(
-    "uint8_raw",
-    "8-bit flow, raw levels",
-    "Quirks(uint8_flow=True, raw_scale=True)",
-    UINT8.paper,
-    "The input as the code has it, but for its layout.",
-    "Plain in the code.",
-    partial(_quirks, uint8_flow=True, raw_scale=True),
+    substring_labels,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from elrcn.evaluation.protocols import Fold, cde_folds, grouped_folds, hde_folds, loso_folds
 from elrcn.facs import EMOTIONS, OBJECTIVE_CLASSES
 from elrcn.manifest import Manifest, casme2_emotions, objective_five
@@ -58,6 +60,36 @@ class Task:
         if self.ablation and groups:
             return f"leaving out {groups} groups of subjects in turn"
         return self.protocol
+
+
+def substring_labels(manifest: Manifest, labels: np.ndarray) -> np.ndarray:
+    """Label clips as the authors' code does: by the first clip whose name is part of theirs.
+
+    Among the clips of its subject, a clip takes the label of the first whose name is contained in
+    its own. That is the clip itself, unless an earlier name is the beginning of its name: a clip
+    ``EP01_02f`` takes that of ``EP01_02``. The order is the manifest's, where a name stands before
+    those it begins; the code's is that of the label sheet. Folds and clips stay as they are.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Clips of the task.
+    labels : ndarray of str, shape (clips,)
+        Their classes.
+
+    Returns
+    -------
+    ndarray of str, shape (clips,)
+        A new array, equal to `labels` where no name contains another of the same subject.
+    """
+    names = [clip.rsplit("/", 1)[-1] for clip in manifest.table["clip_id"]]
+    earlier: dict[str, list[tuple[str, str]]] = {}
+    found = []
+    for subject, name, label in zip(manifest.table["subject"], names, labels, strict=True):
+        known = earlier.setdefault(subject, [])
+        known.append((name, label))
+        found.append(next(label for other, label in known if other in name))
+    return np.array(found, dtype=object)
 
 
 #: Table I: five emotions of CASME II, one subject left out at a time (Section IV-C).

@@ -38,6 +38,11 @@ class Quirks:
         decayed rate and without bias correction.
     raw_scale : bool
         Inputs go in as 0..255 whatever `scaling` says.
+    frozen_layers : bool
+        All convolutions and fc6 keep the values they start with; fc7 and the classifier alone are
+        trained. So does the code's run on one database, on weights of VGG-Face.
+    reversed_channels : bool
+        A flow picture's channels come as (|v|, q, p), the order in which OpenCV reads them.
     updates_before : int
         With `shared_optimizer`, updates made by the folds before this one.
     """
@@ -47,11 +52,21 @@ class Quirks:
     sigmoid_head: bool = False
     shared_optimizer: bool = False
     raw_scale: bool = False
+    frozen_layers: bool = False
+    reversed_channels: bool = False
     updates_before: int = 0
 
 
 #: All quirks together: "as the code ran".
-AS_THE_CODE_RAN = Quirks(True, True, True, True, True)
+AS_THE_CODE_RAN = Quirks(
+    reshape_layout=True,
+    uint8_flow=True,
+    sigmoid_head=True,
+    shared_optimizer=True,
+    raw_scale=True,
+    frozen_layers=True,
+    reversed_channels=True,
+)
 
 
 class InputEncoder:
@@ -70,7 +85,7 @@ class InputEncoder:
     scaling : {"raw", "standard"}
         Scaling of the values.
     quirks : Quirks
-        `uint8_flow`, `reshape_layout` and `raw_scale` matter here.
+        `uint8_flow`, `reversed_channels`, `reshape_layout` and `raw_scale` matter here.
 
     Raises
     ------
@@ -115,6 +130,8 @@ class InputEncoder:
         if self.scaling == "standard":
             levels = (levels - self.mean[:, None, None]) / self.std[:, None, None]
         image = np.moveaxis(levels[:, self.channels], 1, -1)
+        if self.quirks.reversed_channels and self.channels[:3] == STREAMS["flow"]:
+            image = np.concatenate([image[..., 2::-1], image[..., 3:]], axis=-1)
         if self.quirks.reshape_layout:
             image = reshaped_layout(image)
         return np.ascontiguousarray(image, np.float32)

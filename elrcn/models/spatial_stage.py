@@ -24,7 +24,7 @@ from elrcn.files import (
 from elrcn.models.device import memory_format, resolve_device, session
 from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
 from elrcn.models.sources import frame_source, frames_at_once
-from elrcn.models.train import History, outputs, train
+from elrcn.models.train import History, frozen, outputs, train
 from elrcn.models.vgg import LAYERS, VGG, count_parameters
 from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
 
@@ -50,7 +50,9 @@ class SpatialSpec:
         q = self.quirks
         return config_hash(
             "spatial", code_hash("models/spatial_stage.py"), self.stream, self.vgg,
-            self.train, self.scaling, [q.reshape_layout, q.uint8_flow, q.raw_scale, before],
+            self.train, self.scaling,
+            [q.reshape_layout, q.uint8_flow, q.raw_scale, q.frozen_layers, q.reversed_channels],
+            before,
             file_hash(self.pretrained) if self.pretrained else None,
             content_hash(X), np.asarray(y).tolist(), seed, threads, device, torch.__version__,
         )  # fmt: skip
@@ -202,7 +204,8 @@ def fit_spatial(
 def _trained(spec, X, y, classes, seed, device, threads, updates_before, progress):
     torch_device = resolve_device(device)
     network = untrained_network(spec, X, classes, seed=seed, device=device, threads=threads)
-    with session(torch_device, seed, threads):
+    fixed = network.module.layers()[:-2] if spec.quirks.frozen_layers else ()
+    with session(torch_device, seed, threads), frozen(fixed):
         network.history = train(
             network.module,
             frame_source(X, network.encoder, torch_device),

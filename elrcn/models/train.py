@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -110,6 +111,22 @@ class KerasAdam:
         for p in self.parameters:
             p.grad = None
         self.updates += 1
+
+
+@contextmanager
+def frozen(layers: Iterable[nn.Module]):
+    """Keep the weights of `layers` as they are while the context lasts.
+
+    Gradients are asked for again afterwards: Grad-CAM needs them of a trained network.
+    """
+    parameters = [p for layer in layers for p in layer.parameters() if p.requires_grad]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
 
 
 def half_precision(device: torch.device) -> bool:

@@ -8,10 +8,51 @@ from html import escape
 import pandas as pd
 
 from elrcn.config import Profile, TrainConfig, VGGConfig
-from elrcn.experiments.methods import Method
+from elrcn.experiments import EMOTION_LOSO, Method, Plan
 from elrcn.experiments.quirks import BASES, base_of, switch_of
-from elrcn.experiments.switches import TOGETHER, TOGETHER_SCALED
-from elrcn.report.comparison import comparison_table, p_text, verdict
+from elrcn.experiments.switches import FROZEN, SUBSTRING, TOGETHER, TOGETHER_SCALED, Switch
+from elrcn.report.comparison import ALPHA, comparison_table, p_text, verdict
+
+#: Share of answers equal to their fold's commonest from which a network says one thing only.
+COLLAPSE = 0.95
+_ALL = (TOGETHER.name, TOGETHER_SCALED.name)
+
+
+def one_answer(rows: pd.DataFrame) -> float:
+    """Share of the clips that are given the commonest answer of their fold; 1 for a constant."""
+    commonest = rows.groupby("fold")["predicted"].agg(lambda said: said.value_counts().iloc[0])
+    return commonest.sum() / len(rows)
+
+
+def unsettled(results: Mapping[str, pd.DataFrame], methods: Sequence[Method]) -> dict[str, str]:
+    """Find the switches whose effect cannot be told from these results, with the reason.
+
+    Parameters
+    ----------
+    results, methods
+        As for `switch_differences`.
+
+    Returns
+    -------
+    dict of str to str
+        Method name to reason: a network that gives (almost) one answer a fold has collapsed, and
+        what it scores then is no effect of what the switch is about; labels that do not change
+        on the clips at hand have none.
+    """
+    found = {}
+    for method in methods:
+        if not base_of(method) or method.name not in results:
+            continue
+        rows, base = results[method.name], results[base_of(method).name]
+        share = one_answer(rows)
+        if share >= COLLAPSE > one_answer(base):
+            found[method.name] = (
+                f"the network collapses to one answer a fold ({share:.0%} of its answers), which "
+                "is no finding"
+            )
+        elif switch_of(method).name == SUBSTRING.name and rows["true"].equals(base["true"]):
+            found[method.name] = "no label of the clips at hand changes, so it cannot be measured"
+    return found
 
 
 def switch_differences(
@@ -22,7 +63,10 @@ def switch_differences(
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare every switch with its family without a switch, on the same clips.
+    """Compare every switch with its family without a switch, on the same clips and labels.
+
+    Where a switch changes labels, its network, trained on the changed ones, is scored on those of
+    the sheet here, so that the difference is the network's and not the labels'.
 
     Parameters
     ----------
@@ -40,14 +84,19 @@ def switch_differences(
     DataFrame
         Columns of `comparison_table` (`first` the switch, `second` the unswitched network), then
         `group` and `switch` (its name). Holm's correction is over all rows, both families.
+        Switches that `unsettled` names have no row; ``attrs["unsettled"]`` holds them.
     """
-    switched = [m for m in methods if base_of(m) and m.name in results]
-    pairs = [
-        (m.label, results[m.name], base_of(m).label, results[base_of(m).name]) for m in switched
-    ]
+    left_out = unsettled(results, methods)
+    switched = [m for m in methods if base_of(m) and m.name in results and m.name not in left_out]
+    pairs = []
+    for m in switched:
+        base = results[base_of(m).name]
+        truth = results[m.name]["clip_id"].map(base.set_index("clip_id")["true"])
+        pairs.append((m.label, results[m.name].assign(true=truth), base_of(m).label, base))
     table = comparison_table(pairs, classes, metric, draws=draws, seed=seed)
     table["group"] = [m.group for m in switched]
     table["switch"] = [switch_of(m).name for m in switched]
+    table.attrs["unsettled"] = left_out
     return table
 
 
@@ -65,10 +114,11 @@ def switches_table(differences: pd.DataFrame, methods: Sequence[Method]) -> pd.D
     -------
     DataFrame
         Columns `switch`, `option`, `paper`, `code`, `known` and one a family with the difference
-        in words ("" where it was not run).
+        in words ("" where it was not run; why, where nothing can be told).
     """
     switches = {s.name: s for s in map(switch_of, methods) if s is not None}
     done = differences.set_index(["switch", "group"])
+    left_out = differences.attrs["unsettled"]
     rows = []
     for name, switch in switches.items():
         row = {
@@ -79,8 +129,8 @@ def switches_table(differences: pd.DataFrame, methods: Sequence[Method]) -> pd.D
             "known": switch.known,
         }
         for base in BASES:
-            key = (name, base.group)
-            row[base.group] = _cell(done.loc[key]) if key in done.index else ""
+            key, reason = (name, base.group), left_out.get(f"{base.name}-{name}", "")
+            row[base.group] = _cell(done.loc[key]) if key in done.index else reason
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -110,7 +160,6 @@ def switches_html(table: pd.DataFrame, uid: str) -> str:
 
 
 _PAD = ' style="padding:.25em .45em; text-align:left; vertical-align:top"'
-_NOTHING_LEFT = "nothing of what was above guessing is left"
 _HEADS = {"paper": "Paper", "code": "Code", "known": "Known"}
 
 
@@ -122,7 +171,7 @@ def family(differences: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def answer(scores: pd.DataFrame, differences: pd.DataFrame, chance: float) -> str:
-    """Say in Markdown, from the numbers alone, how far the switches explain half the score.
+    """Say in Markdown, from the numbers alone, what the switches do to each network.
 
     Parameters
     ----------
@@ -143,6 +192,53 @@ def answer(scores: pd.DataFrame, differences: pd.DataFrame, chance: float) -> st
     return "\n\n".join(lines)
 
 
+def standing(differences: pd.DataFrame, methods: Sequence[Method]) -> str:
+    """Say in Markdown what is established, what is a candidate, and what is not settled here.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        From `switch_differences`.
+    methods : sequence of Method
+        Those of the experiment.
+    """
+    alone = differences[~differences["switch"].isin(_ALL)]
+    lower = alone[(alone["high"] < 0) & (alone["p_holm"] < ALPHA)]
+    listed = "; ".join(f"*{row['first']}* in *{row['group']}*" for _, row in lower.iterrows())
+    found = (
+        f"Alone, these lower the score here, after correction for all comparisons: {listed}."
+        if listed
+        else "Alone, no switch lowers the score here once corrected for all comparisons."
+    )
+    known = {method.name: method for method in methods}
+    open_ = "; ".join(
+        f"*{known[name].label}* in *{known[name].group}*: {reason}"
+        for name, reason in differences.attrs["unsettled"].items()
+    )
+    return "\n\n".join(
+        [
+            "**Established.** That the code departs from the text as the table above says: it can "
+            "be read there. That its labels are those by part of the name follows from a user's "
+            "UAR as well. How much of the scores any of it costs on recordings does not follow.",
+            f"**Candidates.** {found} *{FROZEN.label.capitalize()}*{_measured(alone, FROZEN)} is a "
+            "candidate by its date: the paper's networks were probably fine-tuned whole, those of "
+            "people who ran the code later were not. A candidate is no explanation.",
+            f"**Not settled here.** {open_}." if open_ else "",
+        ]
+    ).strip()
+
+
+def protocol_note(p: Plan) -> str:
+    """Say in Markdown by which protocol the page measures, and whether it is that of Table I."""
+    if p.protocol == EMOTION_LOSO.protocol:
+        return f"Protocol: {p.protocol}, as in Table I."
+    return (
+        f"Protocol: {p.protocol}. **This is not the protocol of Table I**, which leaves out one "
+        "subject at a time: models here are trained on fewer subjects, and scores of this page "
+        "are to be compared with each other, not with those of Table I."
+    )
+
+
 def reservations(synthetic: bool, profile: Profile) -> str:
     """Say in Markdown what the answer does not settle, by the data and the profile of the run.
 
@@ -155,16 +251,13 @@ def reservations(synthetic: bool, profile: Profile) -> str:
     """
     text = []
     if synthetic:
-        text.append(
-            "The clips are synthetic: few, simple, of faces that are drawn. A switch that does "
-            "harm here is likely to do some on recordings; one that does none here may do so there."
-        )
+        text.append("The clips are synthetic: few, simple, of faces that are drawn.")
     if profile.vgg != VGGConfig():
         rate = profile.spatial_train.lr / TrainConfig().lr
         text.append(
             f"The network is a miniature, trained with {rate:,.0f} times the paper's learning rate "
-            "and fine-tuned from synthetic faces instead of VGG-Face. Raw levels weigh more with a "
-            "large learning rate."
+            "and fine-tuned from synthetic faces instead of VGG-Face. At that rate raw levels are "
+            "another experiment than in the code, whatever comes out."
         )
     text.append(
         "The switches are about the code as published: if the authors obtained their scores with "
@@ -180,18 +273,19 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
         f"(95% interval {plain['uar_low']:.2f} to {plain['uar_high']:.2f}), "
         f"{_place(plain, chance)} guessing ({chance:.2f})."
     ]
-    by_switch = part.set_index("switch")
-    if TOGETHER.name in by_switch.index:
-        text.append(_together(by_switch.loc[TOGETHER.name], own.loc[TOGETHER.label], plain, chance))
-    if TOGETHER_SCALED.name in by_switch.index:
-        scaled = by_switch.loc[TOGETHER_SCALED.name]
+    if plain["uar_low"] <= chance:
+        text.append("So nothing can be told from a switch that lowers it.")
+    for _, row in part[part["switch"].isin(_ALL)].iterrows():
+        score = own.loc[row["first"]]
         text.append(
-            f"With the input standardised and everything else as in the code it is "
-            f"{own.loc[TOGETHER_SCALED.label, 'uar']:.3f} ({_said(scaled)})."
+            f"With *{row['first']}* it is {score['uar']:.3f} ({_said(row)}), "
+            f"{_place(score, chance)} guessing."
         )
-    alone = part[~part["switch"].isin([TOGETHER.name, TOGETHER_SCALED.name])]
+    alone = part[~part["switch"].isin(_ALL)]
     apart = alone[(alone["low"] > 0) | (alone["high"] < 0)]
-    if apart.empty:
+    if alone.empty:
+        pass
+    elif apart.empty:
         text.append(
             f"None of the {len(alone)} switches alone is told apart from no switch; "
             f"the largest change is that of *{_largest(alone)['first']}* "
@@ -200,21 +294,14 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
     else:
         listed = "; ".join(f"*{row['first']}* ({_said(row)})" for _, row in apart.iterrows())
         text.append(f"Of the {len(alone)} switches alone, told apart from no switch: {listed}.")
-        if not (apart["p_holm"] < 0.05).any():
+        if not (apart["p_holm"] < ALPHA).any():
             text.append("None of them stays below p = 0.05 once corrected for all comparisons.")
     return " ".join(text)
 
 
-def _together(row: pd.Series, score: pd.Series, plain: pd.Series, chance: float) -> str:
-    text = (
-        f"With all switches, as the code ran, it is {score['uar']:.3f} ({_said(row)}), "
-        f"{_place(score, chance)} guessing"
-    )
-    if chance < plain["uar"] and score["uar"] < plain["uar"]:
-        lost = (plain["uar"] - score["uar"]) / (plain["uar"] - chance)
-        gone = f"{lost:.0%} of what was above guessing is gone" if lost < 1 else _NOTHING_LEFT
-        text += f"; that is {score['uar'] / plain['uar']:.0%} of the score, and {gone}"
-    return f"{text}."
+def _measured(part: pd.DataFrame, switch: Switch) -> str:
+    said = "; ".join(_said(row) for _, row in part[part["switch"] == switch.name].iterrows())
+    return f" ({said})" if said else ""
 
 
 def _said(row: pd.Series) -> str:

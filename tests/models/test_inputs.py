@@ -45,6 +45,22 @@ def test_reshape_layout_is_numpys_reshape():
     np.testing.assert_array_equal(stacked[..., 4], CLIP[:, 4])
 
 
+def test_reversed_channels_come_before_the_reshape():
+    plain = InputEncoder("flow", "raw").encode(CLIP)
+    quirks = Quirks(reversed_channels=True)
+    out = InputEncoder("flow", "raw", quirks).encode(CLIP)
+    np.testing.assert_array_equal(out, plain[..., [2, 1, 0]])
+    both = InputEncoder("flow", "raw", Quirks(reversed_channels=True, reshape_layout=True))
+    np.testing.assert_array_equal(both.encode(CLIP), reshaped_layout(out))
+    # In the stack of five, the picture of flow alone is read by OpenCV in one piece.
+    stacked = InputEncoder("all", "raw", quirks).encode(CLIP)
+    np.testing.assert_array_equal(stacked[..., :3], out)
+    np.testing.assert_array_equal(stacked[..., 3:], InputEncoder("all").encode(CLIP)[..., 3:])
+    scaled = InputEncoder("flow", "standard", quirks).fit([CLIP]).encode(CLIP)
+    expected = InputEncoder("flow", "standard").fit([CLIP]).encode(CLIP)
+    np.testing.assert_array_equal(scaled, expected[..., ::-1])
+
+
 def test_standard_uses_training_clips_only():
     train = [CLIP, CLIP * 2]
     encoder = InputEncoder("all", "standard").fit(train)

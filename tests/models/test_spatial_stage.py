@@ -44,7 +44,13 @@ def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_
     )
     other_head = quick | {"temporal": TemporalConfig(units=(8, 4))}
     ELRCNTE(streams=("flow",), layer="fc6", feature_store=tmp_path, **other_head).fit(X, y)
-    for change in ({"random_state": 1}, {"scaling": "raw"}, {"quirks": Quirks(uint8_flow=True)}):
+    for change in (
+        {"random_state": 1},
+        {"scaling": "raw"},
+        {"quirks": Quirks(uint8_flow=True)},
+        {"quirks": Quirks(reversed_channels=True)},
+        {"quirks": Quirks(frozen_layers=True)},
+    ):
         with pytest.raises(AssertionError, match="trained again"):
             ELRCNTE(streams=("flow",), feature_store=tmp_path, **quick | change).fit(X, y)
     with pytest.raises(AssertionError, match="trained again"):
@@ -135,6 +141,29 @@ def test_shared_optimizer_counts_through_all_models(blobs, quick):
     assert flow.updates == 100 + steps * len(flow.losses)
     assert strain.updates == flow.updates + steps * len(strain.losses)
     assert model.history_.updates == strain.updates + 2 * len(model.history_.losses)
+
+
+def test_frozen_layers_keep_their_start_to_the_bit_and_the_others_learn(blobs, quick, tmp_path):
+    (X, y), (X_test, _) = blobs
+    start = ELRCNTE(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
+    path = tmp_path / "start.safetensors"
+    write_tensors(start.state_dict(), path)
+    store = tmp_path / "store"
+    models = [
+        ELRCNTE(streams=("flow",), pretrained=path, quirks=q, feature_store=store, **quick)
+        for q in (Quirks(frozen_layers=True), None)
+    ]
+    frozen, whole = (m.fit(X, y).networks_["flow"] for m in models)
+    before, after = start.state_dict(), frozen.module.state_dict()
+    for name, value in before.items():
+        kept = not name.startswith(("fc7.", "fc8."))
+        assert torch.equal(after[name], value) == kept, name
+        assert not torch.equal(whole.module.state_dict()[name], value), name
+    # Two networks of the store, and one that Grad-CAM can take gradients of.
+    assert frozen.folder != whole.folder
+    assert all(p.requires_grad for p in frozen.module.parameters())
+    again = models[0].fit(X, y).networks_["flow"]
+    np.testing.assert_array_equal(again.features(X_test), frozen.features(X_test))
 
 
 @pytest.mark.parametrize("vote", ["majority", "mean"])

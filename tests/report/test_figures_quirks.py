@@ -1,5 +1,7 @@
 """Pictures and words about the authors' code."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,9 +27,14 @@ def close_figures():
     plt.close("all")
 
 
+def constant(answer="a"):
+    """The same clips, all answered with one class."""
+    return rows(4).assign(predicted=answer)
+
+
 def rows(right):
     """Ten subjects of four clips; `right` of each subject's four are answered right."""
-    true = ["a", "a", "b", "b"] * 10
+    true = ["a", "b", "a", "b"] * 10
     other = {"a": "b", "b": "a"}
     predicted = [t if k % 4 < right else other[t] for k, t in enumerate(true)]
     subjects = [f"s{k // 4}" for k in range(40)]
@@ -99,19 +106,57 @@ def test_table_says_what_each_switch_did(results):
     assert html.count("rowgroup") == len(table) and "Quirks(reshape_layout=True)" in html
 
 
+def differences_of(results):
+    return answers.switch_differences(results, METHODS, CLASSES, draws=200)
+
+
 def test_answer_follows_the_numbers(results):
     def said(results):
         scores = ablation_table(results, METHODS, CLASSES, draws=200)
-        differences = answers.switch_differences(results, METHODS, CLASSES, draws=200)
-        return answers.answer(scores, differences, 0.5)
+        return answers.answer(scores, differences_of(results), 0.5)
 
     text = said(results)
-    assert "50% of the score, and nothing of what was above guessing is left" in text
+    assert "With *all: as the code ran* it is 0.500 (-0.500" in text
     assert "told apart from no switch: *reshaped layout*" in text
+    assert "of the score" not in text
     text = said(results | {"flow-reshape_layout": rows(4), "flow-as_the_code_ran": rows(4)})
-    assert "None of the 2 switches alone is told apart" in text and "of the score" not in text
-    text = said(results | {"flow-as_the_code_ran": rows(3)})
-    assert "75% of the score, and 50% of what was above guessing is gone" in text
+    assert "None of the 2 switches alone is told apart" in text
+    text = said(results | {"flow": rows(2)})
+    assert "nothing can be told" in text
+
+
+def test_a_collapse_is_no_finding(results):
+    results |= {"flow-raw_scale": constant(), "flow-as_the_code_ran": constant("b")}
+    assert answers.one_answer(constant()) == 1 and answers.one_answer(rows(4)) == 0.5
+    differences = differences_of(results)
+    assert not differences["switch"].isin(["raw_scale", "as_the_code_ran"]).any()
+    assert set(differences.attrs["unsettled"]) == {"flow-raw_scale", "flow-as_the_code_ran"}
+    table = answers.switches_table(differences, METHODS).set_index("switch")
+    assert "collapses" in table.loc["other input scale", "flow, fine-tuned"]
+    scores = ablation_table(results, METHODS, CLASSES, draws=200)
+    assert "as the code ran" not in answers.answer(scores, differences, 0.5)
+    _, candidates, open_ = answers.standing(differences, METHODS).split("\n\n")
+    assert "*reshaped layout* in *flow, fine-tuned*" in candidates
+    assert "*other input scale* in *flow, fine-tuned*: the network collapses" in open_
+    # A base that gives one answer itself: then it is not the switch.
+    assert "flow-raw_scale" not in answers.unsettled(results | {"flow": constant()}, METHODS)
+
+
+def test_labels_that_do_not_change_cannot_be_measured(results):
+    same = results | {"flow-substring_label": rows(4)}
+    (reason,) = differences_of(same).attrs["unsettled"].values()
+    assert "cannot be measured" in reason
+    # Where one changes, networks are compared on the sheet's labels.
+    changed = rows(4)
+    changed.loc[0, ["true", "predicted"]] = "b"  # one of 20 clips of a
+    part = differences_of(results | {"flow-substring_label": changed}).set_index("switch")
+    assert part.loc["substring_label", "difference"] == pytest.approx(-0.5 / 20)
+
+
+def test_the_protocol_is_called_what_it_is():
+    p = SimpleNamespace(protocol="leaving out 3 groups of subjects in turn")
+    assert "not the protocol of Table I" in answers.protocol_note(p)
+    assert "as in Table I" in answers.protocol_note(SimpleNamespace(protocol="LOSO"))
 
 
 def test_reservations_are_those_of_the_run():
