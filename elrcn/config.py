@@ -40,7 +40,7 @@ class PreprocessConfig:
         averaging afterwards. Flow values stay in pixels per frame at `flow_size`.
     tim_length : int
         T of the Temporal Interpolation Model; 0 keeps the clip's own frames (no TIM).
-    flow : {"ipol", "ipol-torch", "opencv", "opencv-authors"}
+    flow : {"ipol", "ipol-torch", "opencv"}
         TV-L1 implementation (Eq 1).
     align : {"none", "face", "face-follow"}
         "face" crops uncropped sources (SAMM) at the face's edge by one transform a clip;

@@ -182,7 +182,11 @@ def cut_clip(
         image = crops[k if len(crops) > 1 else 0].apply(frame) if crops else frame
         small.append(resize(image, config.flow_size))
         pictures.append(_for_the_eye(image))
-    return Clip(stack_clip(np.stack(small), config), pictures, cut, remarks)
+    try:
+        stack = stack_clip(np.stack(small), config)
+    except ElrcnError as error:
+        raise ElrcnError(error.what, error.where or recording.path, error.fix) from None
+    return Clip(stack, pictures, cut, remarks)
 
 
 def _for_the_eye(image: np.ndarray) -> np.ndarray:

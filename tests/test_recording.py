@@ -208,6 +208,20 @@ def test_no_face_is_remarked_or_fatal(tmp_path):
         cut_clip(recording, CONFIG, align="sideways")
 
 
+def test_a_recording_whose_stack_is_not_finite_is_named(tmp_path, monkeypatch):
+    from elrcn.prediction import cut_clip
+    from elrcn.preprocess import channels
+
+    def flow(frames, *args):
+        return np.full((len(frames) - 1, *frames.shape[1:], 2), np.nan, np.float32)
+
+    monkeypatch.setattr(channels, "flow_sequence", flow)
+    recording = open_recording(write_frames(tmp_path / "own", ["1.png", "2.png"]))
+    with pytest.raises(ElrcnError, match="flow_x of step 1 of 2") as caught:
+        cut_clip(recording, CONFIG, align="none")
+    assert caught.value.where == recording.path
+
+
 def test_cropped_frames_are_not_cropped_again(tmp_path):
     from elrcn.prediction import cut_clip
 

@@ -159,8 +159,8 @@ UINT8 = Switch(
     "8-bit flow",
     "Quirks(uint8_flow=True)",
     "Nothing about how flow is stored.",
-    "uint8(clip(16 v + 128, 0, 255)) for each component and the magnitude: steps of 1/16 px, "
-    "fractions cut off, nothing beyond 8 px.",
+    "uint8(16 v + 128) for each component and the magnitude, uint8(255 e) for strain, rounded: "
+    "steps of 1/16 px, nothing beyond 8 px or a strain of 1.",
     "Plain in the code.",
     partial(_quirks, uint8_flow=True),
 )

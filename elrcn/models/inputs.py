@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elrcn.errors import ElrcnError
+from elrcn.preprocess.flow import eight_bit
 
 #: Channels of the stack (p, q, |v|, strain, grey) that each network of the paper sees.
 STREAMS = {
@@ -30,7 +31,8 @@ class Quirks:
         A three-channel image stored H x W x C is reshaped, not transposed, to C x H x W: the
         picture is scrambled (flow, and in TE the tripled strain and grey).
     uint8_flow : bool
-        Flow is quantised: uint8(clip(16 c + 128, 0, 255)) for each of p, q and |v|.
+        Flow and strain are stored in eight bits: 16 c + 128 for each of p, q and |v| and 255 e,
+        rounded and saturating at 0 and 255 as Octave's ``uint8()`` and ``imwrite`` do.
     sigmoid_head : bool
         The temporal stage ends in sigmoids under categorical cross-entropy, not in Eq 5.
     shared_optimizer : bool
@@ -73,8 +75,8 @@ class InputEncoder:
     """Turns clips of the stack into network input for one stream.
 
     ``"raw"`` follows the paper, where values go in as image levels: flow components and magnitude
-    as 16 c + 128 clipped to 0..255 (c in pixels per frame; not rounded unless `uint8_flow`), grey
-    0..255. No source states the strain's encoding; here it is 255 e, clipped to 0..255.
+    as 16 c + 128 (c in pixels per frame) and strain as 255 e, clipped to 0..255 and not rounded
+    unless `uint8_flow`, grey 0..255. The encodings are those of the authors' code.
     ``"standard"`` subtracts the mean and divides by the standard deviation of each channel over
     the training clips, and over nothing else.
 
@@ -141,10 +143,11 @@ class InputEncoder:
         if self.scaling == "standard" and not self.quirks.uint8_flow:
             return clip
         levels = clip.copy()
-        levels[:, :3] = np.clip(16 * levels[:, :3] + 128, 0, 255)
-        levels[:, 3] = np.clip(255 * levels[:, 3], 0, 255)
+        levels[:, :3] = 16 * levels[:, :3] + 128
+        levels[:, 3] *= 255
+        levels[:, :4] = np.clip(levels[:, :4], 0, 255)
         if self.quirks.uint8_flow:
-            levels[:, :3] = np.floor(levels[:, :3])
+            levels[:, :4] = eight_bit(levels[:, :4])
         return levels
 
 

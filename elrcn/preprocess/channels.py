@@ -46,15 +46,32 @@ def check_config(config: PreprocessConfig) -> None:
     check_variant(config.variant)
 
 
+def _check_finite(values, what):
+    """Raise `ElrcnError` if a step of `values` (steps, ...) holds NaN or infinity."""
+    steps = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not steps.all():
+        raise ElrcnError(
+            f"{what} of step {int(steps.argmin()) + 1} of {len(steps)} has values that are "
+            "not finite.",
+            fix="look at the clip's frames there; if they are sound, this is a fault of the "
+            "library: leave the clip out and report it",
+        )
+
+
 def in_time(frames, config):
-    """Interpolate frames by TIM or keep them, transform them if asked to; grey levels 0..255."""
+    """Interpolate frames by TIM or keep them, transform them if asked to; grey levels 0..255.
+
+    Raises `ElrcnError` if there are fewer than two frames, or one has values that are not finite.
+    """
     if config.tim_length:
         frames = interpolate(frames, config.tim_length)
     elif len(frames) < 2:
         raise ElrcnError("A clip needs at least two frames.", fix="leave the clip out")
     # Both steps are linear, one over frames and one over pixels, so that their order changes
     # nothing; this one transforms fewer frames.
-    return np.clip(augment(frames, config.variant), 0, 255)
+    frames = augment(frames, config.variant)
+    _check_finite(frames, "The frame")
+    return np.clip(frames, 0, 255)
 
 
 def stack_clip(
@@ -85,7 +102,8 @@ def stack_clip(
     Raises
     ------
     ElrcnError
-        If there are fewer than two frames, or `config` is not possible.
+        If there are fewer than two frames, `config` is not possible, or a channel would hold
+        values that are not finite.
     """
     check_config(config)
     frames = np.asarray(frames)
@@ -104,4 +122,6 @@ def stack_clip(
         # One plane at a time: OpenCV's area averaging takes four channels at most.
         for c, plane in enumerate(planes):
             out[t, c] = resize(np.ascontiguousarray(plane), config.size)
+    for c, name in enumerate(CHANNELS):
+        _check_finite(out[:, c], f"The channel {name}")
     return out

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.tvl1_pyramid import ipol_flow, scales_that_fit
+from elrcn.preprocess.tvl1 import ipol_flow
 
-METHODS = ("ipol", "ipol-torch", "opencv", "opencv-authors")
+METHODS = ("ipol", "ipol-torch", "opencv")
 
 # One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
 _local = threading.local()
@@ -35,35 +35,6 @@ def _opencv_default(first, second):
     return _local.default.calc(first / 255, second / 255, None)
 
 
-def _opencv_authors(first, second):
-    """OpenCV's solver under the settings of IPOL's program, as far as it has them."""
-    if not hasattr(_local, "authors"):
-        # One outer round of 300 and no median filter is IPOL's loop, early stop included.
-        _local.authors = cv2.optflow.DualTVL1OpticalFlow_create(
-            tau=0.25,
-            lambda_=0.15,
-            theta=0.3,
-            warps=5,
-            epsilon=0.01,
-            innnerIterations=300,  # the argument is spelt so in OpenCV
-            outerIterations=1,
-            scaleStep=0.5,
-            gamma=0.0,
-            medianFiltering=1,
-        )
-    solver = _local.authors
-    solver.setScalesNumber(scales_that_fit(*first.shape))
-    low = min(first.min(), second.min())
-    span = max(first.max(), second.max()) - low
-    if span == 0:
-        return np.zeros((*first.shape, 2), np.float32)
-    pair = [
-        cv2.GaussianBlur((frame - low) / span, (0, 0), 0.8, borderType=cv2.BORDER_REFLECT)
-        for frame in (first, second)
-    ]
-    return solver.calc(pair[0], pair[1], None)
-
-
 def _torch_batch(first, second):
     from elrcn.preprocess.flow_torch import flow_batch  # torch takes seconds to import
 
@@ -78,7 +49,6 @@ _SOLVERS = {
     "ipol": ipol_flow,
     "ipol-torch": _torch_pair,
     "opencv": _opencv_default,
-    "opencv-authors": _opencv_authors,
 }
 
 
@@ -89,14 +59,12 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     ----------
     first, second : array_like, shape (H, W)
         Grey frames, 0..255, at least 16 x 16.
-    method : {"ipol", "ipol-torch", "opencv", "opencv-authors"}
+    method : {"ipol", "ipol-torch", "opencv"}
         "ipol" is the algorithm of IPOL's program, which the paper's authors used (see
-        `elrcn.preprocess.tvl1_pyramid`); "ipol-torch" the same on a GPU, equal to about 1e-4 px
+        `elrcn.preprocess.tvl1`); "ipol-torch" the same on a GPU, equal to about 1e-4 px
         (`elrcn.preprocess.flow_torch`; it falls back to the CPU, slowly).
         "opencv" is OpenCV contrib's DualTVL1 with its own defaults: another flow, with a median
-        filter, five scales at step 0.8 and no presmoothing. "opencv-authors" is that solver under
-        the settings of IPOL's program: the pair scaled jointly, smoothed with sigma 0.8, as many
-        scales as fit at zoom 0.5, 5 warps, up to 300 iterations, no median filter.
+        filter, five scales at step 0.8 and no presmoothing.
 
     Returns
     -------
@@ -155,6 +123,22 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) ->
     return out
 
 
+def eight_bit(levels: np.ndarray) -> np.ndarray:
+    """Levels as Octave's ``uint8()`` stores them: rounded, halves up, and saturating at 0 and 255.
+
+    Parameters
+    ----------
+    levels : array_like
+        Image levels of any value.
+
+    Returns
+    -------
+    ndarray, float32
+        Whole numbers 0..255.
+    """
+    return np.floor(np.clip(np.asarray(levels, np.float32), 0, 255) + np.float32(0.5))
+
+
 def flow_image(flow: np.ndarray, quantise: bool = False) -> np.ndarray:
     """Flow image of Section III-A: p, q and the magnitude ``|v| = sqrt(p^2 + q^2)``.
 
@@ -163,8 +147,8 @@ def flow_image(flow: np.ndarray, quantise: bool = False) -> np.ndarray:
     flow : array_like, shape (..., H, W, 2)
         Pixels per frame.
     quantise : bool
-        The authors' storage as 8-bit images, ``uint8(clip(16 c + 128, 0, 255))`` for each
-        component c (the fraction is cut off), given back as float32: 1/16 px a step.
+        The authors' storage as 8-bit images, ``16 c + 128`` as `eight_bit` for each component c,
+        given back as float32: 1/16 px a step.
 
     Returns
     -------
@@ -176,5 +160,5 @@ def flow_image(flow: np.ndarray, quantise: bool = False) -> np.ndarray:
     out[..., :2] = flow
     np.hypot(flow[..., 0], flow[..., 1], out=out[..., 2])
     if quantise:
-        out = np.clip(16 * out + 128, 0, 255).astype(np.uint8).astype(np.float32)
+        out = eight_bit(16 * out + 128)
     return out

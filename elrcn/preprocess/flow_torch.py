@@ -1,7 +1,7 @@
 """The IPOL TV-L1 optical flow of many pairs at once, in torch, for a GPU.
 
-The algorithm, boundary rules and early stop are those of `elrcn.preprocess.tvl1_pyramid`; only the
-order of sums differs, which moves the flow by far less than 1e-2 px on average. A pair that has
+The algorithm, boundary rules and early stop are those of `elrcn.preprocess.tvl1`; only the order of
+sums differs, which moves the flow by far less than 1e-2 px on average. A pair that has
 converged is held still while the others go on, and whether any goes on is asked of the device
 only now and then, so that the host never waits within the loop.
 """
@@ -12,9 +12,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from elrcn.preprocess.tvl1 import EPSILON2, LAMBDA, MAX_ITERATIONS, TAU, THETA, WARPS
-from elrcn.preprocess.tvl1_pyramid import (
+from elrcn.preprocess.tvl1 import (
+    EPSILON2,
+    GRAD_IS_ZERO,
+    LAMBDA,
+    MAX_ITERATIONS,
     PRESMOOTHING,
+    TAU,
+    THETA,
+    WARPS,
     ZOOM_SIGMA,
     gaussian_kernel,
     scales_that_fit,
@@ -126,7 +132,7 @@ def _solve_scale(first, second, flow):
         value, *gradient = _warp(images, flow).unbind(1)
         gradient = torch.stack(gradient, dim=1)
         norm = (gradient**2).sum(1)
-        inverse = torch.where(norm > 0, 1 / norm, torch.zeros_like(norm))
+        inverse = 1 / norm.clamp(min=float(GRAD_IS_ZERO))
         constant = value - (gradient * flow).sum(1) - first
         going = torch.ones(len(flow), dtype=torch.bool, device=flow.device)
         for n in range(MAX_ITERATIONS):
@@ -183,7 +189,7 @@ def flow_batch(
     Returns
     -------
     ndarray, shape (N, H, W, 2), float32
-        Pixels; within 1e-2 px of `elrcn.preprocess.tvl1_pyramid.ipol_flow` on average.
+        Pixels; within 1e-2 px of `elrcn.preprocess.tvl1.ipol_flow` on average.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -148,8 +148,9 @@ def build_stacks(
     Raises
     ------
     ElrcnError
-        If a frame is damaged, a clip has one frame or frames of several sizes, the configuration
-        is not possible, dlib is needed and not installed, or the cache cannot be written.
+        If a frame is damaged, a clip has one frame or frames of several sizes or would give values
+        that are not finite, the configuration is not possible, dlib is needed and not installed,
+        or the cache cannot be written.
     """
     (targets,), findings = build_each(
         make_stack, "stack", (), manifest, [config], cache, workers, progress, no_face

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.tvl1_memory import Disjoint
+from elrcn.preprocess.tvl1 import Disjoint
 
 # A flow vector is read as one 64-bit integer and taken apart by shifts: nothing else separates the
 # components at the speed of vectors.
@@ -32,9 +32,13 @@ def _split_row(vectors, i, u, v):
 
 @_disjoint
 def _strain_row(u, v, u_left, v_left, u_above, v_above, out, i):
-    """Strain of one row; `u_left` and `v_left` are `u` and `v` again, read a pixel behind."""
+    """Strain of one row; `u_left` and `v_left` are `u` and `v` again, read a pixel behind.
+
+    Without a neighbour to the left, u_x and v_x are zero.
+    """
     row = np.uintp(i)
-    out[row, 0] = 0
+    u_y, v_y = u[0] - u_above[0], v[0] - v_above[0]
+    out[row, 0] = np.sqrt(v_y * v_y + np.float32(0.5) * u_y * u_y)
     for t in range(out.shape[1] - 1):
         left = np.uintp(t)
         j = left + np.uintp(1)
@@ -50,8 +54,9 @@ def _magnitude(vectors, out):
     bits = np.empty((4, width), np.uint32)
     rows = bits.view(np.float32)
     u, v, odd_u, odd_v = rows[0], rows[1], rows[2], rows[3]
-    out[0, :] = 0
     _split_row(vectors, 0, bits[0], bits[1])
+    # Nothing lies above the first row: it takes its own place, and u_y and v_y are zero.
+    _strain_row(u, v, u, v, u, v, out, 0)
     for i in range(1, height):
         if i % 2:
             _split_row(vectors, i, bits[2], bits[3])
@@ -65,9 +70,10 @@ def optical_strain(flow: np.ndarray) -> np.ndarray:
     """Magnitude of the strain tensor of a flow field, Eq 4 of the paper.
 
     ``|e| = sqrt(e_xx^2 + e_yy^2 + e_xy^2 + e_yx^2)`` with ``e_xx = du/dx``, ``e_yy = dv/dy`` and
-    ``e_xy = e_yx = (du/dy + dv/dx) / 2`` (Eqs 2 and 3). The derivatives are backward differences
-    with the first row and column set to zero, as in the authors' code. A translation has no
-    strain; ``u = a x, v = b y`` has ``sqrt(a^2 + b^2)`` everywhere.
+    ``e_xy = e_yx = (du/dy + dv/dx) / 2`` (Eqs 2 and 3). The derivatives are backward differences,
+    zero across a missing neighbour, as in the authors' code: the first row is
+    ``sqrt(u_x^2 + v_x^2 / 2)``, the first column ``sqrt(v_y^2 + u_y^2 / 2)``, their corner 0. A
+    translation has no strain; ``u = a x, v = b y`` has ``sqrt(a^2 + b^2)`` elsewhere.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.tvl1_memory import Disjoint
+from elrcn.preprocess.tvl1 import Disjoint
 
 _BLOCK = 512  # pixels at a time: T x 512 float32 sums stay in the first-level cache
 _B0, _B1, _B2, _B3 = (np.uintp(k) for k in range(4))

@@ -13,7 +13,7 @@ from elrcn.config import PreprocessConfig
 from elrcn.manifest import Manifest
 from elrcn.models.inputs import reshaped_layout
 from elrcn.preprocess.channels import in_time
-from elrcn.preprocess.flow import flow_image, flow_sequence
+from elrcn.preprocess.flow import eight_bit, flow_image, flow_sequence
 from elrcn.preprocess.frames import read_clip
 from elrcn.report.flow_key import bare
 from elrcn.report.frames import apex_index
@@ -147,10 +147,10 @@ def quantised(counts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index `level` (0..255); `px`, the lower edge of the values that become that level;
-        `components` and `speed` as in `flow_counts`.
+        Index `level` (0..255); `px`, the value that has that level, which values up to half a step
+        away become; `components` and `speed` as in `flow_counts`.
     """
-    level = np.floor(16 * counts.index.to_numpy() + 128).astype(int)
+    level = eight_bit(16 * counts.index.to_numpy() + 128).astype(int)
     table = counts.groupby(level).sum().rename_axis("level")
     table.insert(0, "px", (table.index - 128) * STEP)
     return table
@@ -162,10 +162,10 @@ def quantisation_facts(counts: pd.DataFrame) -> dict[str, float]:
     Returns
     -------
     dict
-        `still`: share of the pixels slower than one step (their magnitude has the level of no
-        motion); `zero`: share of the values of p and q next to 0 on either side (levels 127 and
-        128); `levels`: number of levels that hold 99% of the values of p and q; `clipped`: share
-        of p and q at the ends, 0 and 255; `spread`: root mean square of p and q in steps.
+        `still`: share of the pixels slower than half a step (their magnitude has the level of no
+        motion, 128); `zero`: share of the values of p and q with that level; `levels`: number of
+        levels that hold 99% of the values of p and q; `clipped`: share of p and q at the ends, 0
+        and 255; `spread`: root mean square of p and q in steps.
     """
     table = quantised(counts)
     values = np.sort(table["components"].to_numpy())[::-1]
@@ -173,7 +173,7 @@ def quantisation_facts(counts: pd.DataFrame) -> dict[str, float]:
     spread = np.sqrt(np.average(centre**2, weights=counts["components"])) / STEP
     return {
         "still": float(table.loc[128, "speed"]),
-        "zero": float(table.loc[[127, 128], "components"].sum()),
+        "zero": float(table.loc[128, "components"]),
         "levels": int(np.searchsorted(np.cumsum(values), 0.99) + 1),
         "clipped": float(table.loc[[0, 255], "components"].sum()),
         "spread": float(spread),
@@ -181,7 +181,7 @@ def quantisation_facts(counts: pd.DataFrame) -> dict[str, float]:
 
 
 def quantisation_figure(counts: dict[str, pd.DataFrame], title: str) -> Figure:
-    """Flow values against the steps of 8-bit storage, and how many pixels fall below one step.
+    """Flow values against the steps of 8-bit storage, and how many pixels fall below half a step.
 
     Parameters
     ----------
@@ -192,13 +192,13 @@ def quantisation_figure(counts: dict[str, pd.DataFrame], title: str) -> Figure:
         What was counted.
     """
     first = next(iter(counts.values()))
-    inner = first.loc[-8 * STEP : 8 * STEP - _BIN]
+    inner = first.loc[-8.5 * STEP : 8.5 * STEP - _BIN]
     steps = quantised(inner)
     looks = ((OKABE_ITO["blue"], "-"), (OKABE_ITO["vermilion"], "--"))
     with figure_style():
         fig, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 6.0))
         top.bar(
-            steps["px"], steps["components"], STEP, align="edge", color="0.85", edgecolor="0.5",
+            steps["px"], steps["components"], STEP, color="0.85", edgecolor="0.5",
             label="levels of 1/16 px",
         )  # fmt: skip
         eighth = np.append(inner["components"] * round(STEP / _BIN), 0)
@@ -212,7 +212,7 @@ def quantisation_figure(counts: dict[str, pd.DataFrame], title: str) -> Figure:
         top.set_ylabel("Share of the values in 1/16 px")
         top.set_title(f"{next(iter(counts))}", fontsize=10)
         top.legend(loc="upper right")
-        bottom.axvspan(0, STEP, color="0.88", label="below one step: level of no motion")
+        bottom.axvspan(0, STEP / 2, color="0.88", label="below half a step: level of no motion")
         for (name, table), (colour, line) in zip(counts.items(), looks, strict=False):
             speed = table.loc[-_BIN / 2 :, "speed"]
             edges = [0, *(speed.index + _BIN)]
@@ -233,8 +233,8 @@ def quantisation_summary(counts: dict[str, pd.DataFrame]) -> str:
         facts = quantisation_facts(table)
         lines.append(
             f"- **{name[:1].upper()}{name[1:]}**: {facts['still']:.0%} of the pixels are slower "
-            f"than one step; {facts['zero']:.0%} of the values of $p$ and $q$ become one of the "
-            f"two levels next to 0, and {facts['levels']} of 256 levels hold 99% of them. Their "
+            f"than half a step; {facts['zero']:.0%} of the values of $p$ and $q$ become the level "
+            f"of no motion, and {facts['levels']} of 256 levels hold 99% of them. Their "
             f"root mean square is {facts['spread']:.2g} steps; {facts['clipped']:.2%} are clipped."
         )
     return "\n".join(lines)

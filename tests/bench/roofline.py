@@ -23,9 +23,7 @@ from elrcn.models.train import KerasAdam
 from elrcn.models.vgg import VGG
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
-from elrcn.preprocess.tvl1 import iterate
-from elrcn.preprocess.tvl1_memory import LEFT, padded
-from elrcn.preprocess.tvl1_warp import centred_gradient, linearise
+from elrcn.preprocess.tvl1 import LEFT, centred_gradient, iterate, linearise, padded
 
 from .clips import moving_face
 from .competitors import VGGS

@@ -27,19 +27,19 @@ def strain_in_place(flow):
     """Backward differences in numpy, without needless temporaries."""
     u, v = flow[..., 0], flow[..., 1]
     out = np.zeros(u.shape, np.float32)
-    inner = out[1:, 1:]
-    np.subtract(u[1:, 1:], u[:-1, 1:], out=inner)
-    inner += v[1:, 1:]
-    inner -= v[1:, :-1]
-    np.square(inner, out=inner)
-    inner *= np.float32(0.5)
-    part = u[1:, 1:] - u[1:, :-1]
+    down, across = out[1:], out[:, 1:]
+    np.subtract(u[1:], u[:-1], out=down)
+    across += v[:, 1:]
+    across -= v[:, :-1]
+    np.square(out, out=out)
+    out *= np.float32(0.5)
+    part = u[:, 1:] - u[:, :-1]
     np.square(part, out=part)
-    inner += part
-    np.subtract(v[1:, 1:], v[:-1, 1:], out=part)
+    across += part
+    part = v[1:] - v[:-1]
     np.square(part, out=part)
-    inner += part
-    np.sqrt(inner, out=inner)
+    down += part
+    np.sqrt(out, out=out)
     return out
 
 
@@ -48,13 +48,12 @@ _ACROSS = np.float32([[-1, 1, 0]])
 
 def strain_filters(flow):
     """Backward differences by cv2.filter2D."""
-    u_x, v_x = cv2.split(cv2.filter2D(flow, -1, _ACROSS))
-    u_y, v_y = cv2.split(cv2.filter2D(flow, -1, _ACROSS.T))
+    # A border that repeats makes the difference across a missing neighbour zero.
+    border = cv2.BORDER_REPLICATE
+    u_x, v_x = cv2.split(cv2.filter2D(flow, -1, _ACROSS, borderType=border))
+    u_y, v_y = cv2.split(cv2.filter2D(flow, -1, _ACROSS.T, borderType=border))
     shear = u_y + v_x
-    out = np.sqrt(u_x * u_x + v_y * v_y + np.float32(0.5) * shear * shear)
-    out[0] = 0
-    out[:, 0] = 0
-    return out
+    return np.sqrt(u_x * u_x + v_y * v_y + np.float32(0.5) * shear * shear)
 
 
 def measure(quick: bool) -> list[Row]:

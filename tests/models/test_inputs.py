@@ -29,10 +29,15 @@ def test_raw_is_the_image_encoding():
     np.testing.assert_array_equal(out[..., 4], CLIP[:, 4])
 
 
-def test_uint8_flow_is_numpys_truncation():
-    out = InputEncoder("flow", "raw", Quirks(uint8_flow=True)).encode(CLIP)
-    levels = np.uint8(np.clip(16 * CLIP[:, :3] + 128, 0, 255)).transpose(0, 2, 3, 1)
-    np.testing.assert_array_equal(out, levels)
+def test_uint8_flow_rounds_flow_and_strain():
+    clip = CLIP.copy()
+    clip[0, 3, 0, :2] = 2.0, 0.5  # beyond 1; and 127.5, a half
+    out = InputEncoder("all", "raw", Quirks(uint8_flow=True)).encode(clip)
+    levels = np.concatenate([16 * clip[:, :3] + 128, 255 * clip[:, 3:4]], 1).astype(float)
+    levels = np.floor(np.clip(levels, 0, 255) + 0.5).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(out[..., :4], levels)
+    assert out[0, 0, :2, 3].tolist() == [255, 128]
+    np.testing.assert_array_equal(out[..., 4], clip[:, 4])
 
 
 def test_reshape_layout_is_numpys_reshape():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence, tvl1_flow
+from elrcn.preprocess.flow import METHODS, eight_bit, flow_image, flow_sequence, tvl1_flow
 
 
 def moved_pair(size=96, seed=0):
@@ -55,7 +55,7 @@ def test_a_sequence_does_not_depend_on_threads(method):
 def test_eight_bit_frames_are_the_same_as_floating_point():
     first, second, _ = moved_pair(48)
     first, second = first.astype(np.uint8), second.astype(np.uint8)
-    for method in ("ipol", "opencv", "opencv-authors"):
+    for method in ("ipol", "opencv"):
         np.testing.assert_array_equal(
             tvl1_flow(first, second, method),
             tvl1_flow(first.astype(np.float64), second.astype(np.float32), method),
@@ -70,8 +70,18 @@ def test_flow_image():
     quantised = flow_image(flow, quantise=True)
     assert quantised.dtype == np.float32
     np.testing.assert_array_equal(quantised[0], [[176, 192, 208], [120, 128, 136], [255, 0, 255]])
-    # The fraction is cut off, not rounded.
-    assert flow_image(np.full((1, 1, 2), 0.06), quantise=True)[0, 0, 0] == 128
+
+
+def test_eight_bits_round_as_octave_does():
+    """Octave's ``uint8()``: to the nearest, halves away from zero, saturating."""
+    levels = [-3, 0.49, 0.5, 127.49, 127.5, 128.96, 254.5, 256]
+    np.testing.assert_array_equal(eight_bit(levels), [0, 0, 1, 127, 128, 129, 255, 255])
+    # 0.06 px is 0.96 of a step, -0.01 px none; and no bias is left over many values.
+    stored = flow_image(np.array([[[0.06, -0.01]]]), quantise=True)[0, 0]
+    np.testing.assert_array_equal(stored, [129, 128, 129])
+    flow = np.random.default_rng(0).uniform(-1, 1, (50, 50, 2)).astype(np.float32)
+    error = flow_image(flow, quantise=True)[..., :2] - (16 * flow + 128)
+    assert np.abs(error).max() <= 0.5 and abs(error.mean()) < 0.02
 
 
 def test_refusals():

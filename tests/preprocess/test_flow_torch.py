@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elrcn.preprocess.flow_torch import flow_batch
-from elrcn.preprocess.tvl1_pyramid import ipol_flow
+from elrcn.preprocess.tvl1 import ipol_flow
 
 REFERENCE = Path(__file__).parents[1] / "data" / "tvl1_reference"
 DEVICES = [

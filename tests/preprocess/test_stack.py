@@ -9,12 +9,13 @@ import pytest
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
-from elrcn.preprocess import stack
+from elrcn.preprocess import channels, stack
 from elrcn.preprocess.frames import read_clip, read_grey
 from elrcn.preprocess.stack import build_frames, build_stacks, stack_clip
 from elrcn.preprocess.stackarray import StackArray
+from elrcn.preprocess.variants import build_augmented
 
-CONFIG = PreprocessConfig(size=16, flow_size=32, tim_length=4, flow="opencv-authors")
+CONFIG = PreprocessConfig(size=16, flow_size=32, tim_length=4)
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,36 @@ def test_a_clip_of_one_frame_is_refused(clips, tmp_path):
                 tmp_path,
                 progress=False,
             )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_stack_holds_a_value_that_is_not_finite(clips, tmp_path, monkeypatch, value):
+    """A frame, or a flow, that is not finite is named with its clip; nothing is stored of it."""
+    real = stack.read_clip
+
+    def damaged(*args):
+        frames = real(*args)
+        frames[-1, 3, 4] = value if args[2].endswith("EP01") else 7
+        return frames
+
+    monkeypatch.setattr(stack, "read_clip", damaged)
+    for build in (build_stacks, build_frames, build_augmented):
+        with pytest.raises(ElrcnError, match=r"EP01: The frame of step \d of 4 .* not finite"):
+            build(clips, CONFIG, tmp_path, workers=1, progress=False)
+    assert not [
+        path for path in cached(tmp_path) if not np.isfinite(np.load(tmp_path / path)).all()
+    ]
+    monkeypatch.setattr(stack, "read_clip", real)
+
+    def flow(frames, *args):
+        out = np.zeros((len(frames) - 1, *frames.shape[1:], 2), np.float32)
+        out[1, 5, 6, 1] = value
+        return out
+
+    monkeypatch.setattr(channels, "flow_sequence", flow)
+    with pytest.raises(ElrcnError, match="EP00: The channel flow_y of step 2 of 3"):
+        build_stacks(clips, CONFIG, tmp_path / "flow", workers=1, progress=False)
+    assert not cached(tmp_path / "flow")
 
 
 def test_a_full_disk_leaves_no_half_written_file(clips, tmp_path, monkeypatch):

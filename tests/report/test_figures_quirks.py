@@ -52,15 +52,15 @@ def results():
 
 
 def test_flow_counts_and_quantisation_by_hand():
-    # 0 and 0.06 px are below one step; -0.01 px has the level below 128; 9 px is clipped.
+    # 0 and -0.01 px are below half a step; 0.06 px is nearly one; 9 px is clipped.
     flow = np.array([[[0.0, 0.0], [0.06, 0.0], [-0.01, 0.0], [9.0, 0.0]]])
     counts = figures.flow_counts([flow, flow])
     assert counts.sum().tolist() == [1, 1]
     levels = figures.quantised(counts)
-    assert levels.loc[127, "components"] == 1 / 8 and levels.loc[128, "components"] == 6 / 8
-    assert levels.loc[129, "px"] == 1 / 16
+    assert levels.loc[127, "components"] == 0 and levels.loc[128, "components"] == 6 / 8
+    assert levels.loc[129, "components"] == 1 / 8 and levels.loc[129, "px"] == 1 / 16
     facts = figures.quantisation_facts(counts)
-    assert facts["still"] == 3 / 4 and facts["zero"] == 7 / 8 and facts["clipped"] == 1 / 8
+    assert facts["still"] == 1 / 2 and facts["zero"] == 6 / 8 and facts["clipped"] == 1 / 8
     # A third channel is the speed itself.
     fast = np.dstack([flow, np.full(flow.shape[:2], 1.0)])
     assert figures.flow_counts([fast])["speed"].loc[1.0] == 1
