@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold, check_folds
 from elrcn.evaluation.store import RunStore
-from elrcn.files import side_by_side
+from elrcn.files import set_aside, side_by_side
 
 _SEEDS = ("random_state", "seed")
 
@@ -168,6 +168,12 @@ def missing_folds(folds: Sequence[Fold], store: RunStore, clip_ids) -> list[Fold
     return missing
 
 
+def set_aside_damaged(store: RunStore, folds: Sequence[Fold]) -> None:
+    """Move what is stored of `folds`, which cannot be used, out of the way and name it."""
+    for fold in folds:
+        set_aside(store.path(fold.name), "its rows are damaged, or not those of this run")
+
+
 def run_protocol(
     estimator,
     X,
@@ -243,6 +249,7 @@ def run_protocol(
     table = table[["clip_id", "subject"]]
     if not missing:
         return _stored_rows(store)
+    set_aside_damaged(store, missing)
     estimator, X = describe_once(estimator, X, progress)
     jobs = (
         (_run_fold, estimator, X, table, labels, classes, fold, store, seed, threads)

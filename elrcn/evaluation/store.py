@@ -99,7 +99,8 @@ class RunStore:
                 fix="choose another folder, or delete this one to start afresh",
             )
 
-    def _path(self, fold: str) -> Path:
+    def path(self, fold: str) -> Path:
+        """File of one fold's rows."""
         return self.folder / "folds" / _file_name(fold)
 
     def plan(self, folds: Iterable[str]) -> None:
@@ -144,12 +145,12 @@ class RunStore:
             Columns ``clip_id, subject, true, predicted`` and one ``p_<class>`` a class; ``run``
             and ``fold`` are filled in.
         """
-        write(self._path(name), encode_rows(rows, self.run, name, self._card), _FIX)
+        write(self.path(name), encode_rows(rows, self.run, name, self._card), _FIX)
 
     def read_fold(self, name: str) -> pd.DataFrame | None:
         """Rows of one fold; None if they are missing, damaged or another run's."""
         try:
-            frame = decode_rows(self._path(name).read_bytes(), self._card)
+            frame = decode_rows(self.path(name).read_bytes(), self._card)
         except (OSError, ValueError):
             return None
         return None if (frame["fold"] != name).any() else frame

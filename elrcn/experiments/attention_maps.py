@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from elrcn.config import canonical, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold, check_folds
-from elrcn.evaluation.runner import fixed_threads, fold_seed, missing_folds, seeded_clone
+from elrcn.evaluation.runner import (
+    fixed_threads,
+    fold_seed,
+    missing_folds,
+    seeded_clone,
+    set_aside_damaged,
+)
 from elrcn.evaluation.store import RunStore
 from elrcn.experiments.attention_masks import input_masks
 from elrcn.experiments.methods import SE
@@ -25,7 +29,15 @@ from elrcn.explain import (
     pointing_tolerance,
     random_maps,
 )
-from elrcn.files import code_hash, library_versions, write_array
+from elrcn.files import (
+    code_hash,
+    is_whole,
+    library_versions,
+    read_array,
+    set_aside,
+    side_by_side,
+    write_array,
+)
 from elrcn.models.clip_classifier import stage_seed
 from elrcn.models.spatial import SpatialOnly
 from elrcn.models.spatial_stage import untrained_network
@@ -63,24 +75,24 @@ def measure_protocol(session: Session, protocol: str, name: str) -> pd.DataFrame
     folds = check_folds(p.folds, table["subject"])
     store.plan([fold.name for fold in folds])
     lost = {f.name for f in missing_folds(folds, store, table["clip_id"])}
-    missing = [f for f in folds if f.name in lost or not _maps_path(store, f.name).is_file()]
+    missing = [f for f in folds if f.name in lost or not is_whole(_maps_path(store, f.name))]
     if missing:
         X = session.stacks(p.manifest, SE.preprocess(session.profile.preprocess))
         masks = input_masks(p.manifest, session)
         seed = session.seed + SE.seed
         threads = session.profile.threads_per_fold
-        workers = None if session.fold_workers == 1 else session.fold_workers
+        set_aside_damaged(store, missing)
+        for fold in missing:
+            set_aside(_maps_path(store, fold.name))
         jobs = (
-            delayed(_run_fold)(model, X, table, p.labels, masks, fold, store, seed, threads)
+            (_run_fold, model, X, table, p.labels, masks, fold, store, seed, threads)
             for fold in missing
         )
-        done = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
-        finished = len(folds) - len(missing)
-        title = f"Grad-CAM ({protocol})"
-        with tqdm(total=len(folds), initial=finished, desc=title, unit="fold",
-                  disable=not session.progress) as bar:  # fmt: skip
-            for _ in done:
-                bar.update()
+        for _ in side_by_side(
+            jobs, len(missing), title=f"Grad-CAM ({protocol})", unit="fold", total=len(folds),
+            workers=session.fold_workers, progress=session.progress,
+        ):  # fmt: skip
+            pass
     return _long(store.rows(), protocol)
 
 
@@ -100,14 +112,13 @@ def stored_maps(session: Session, protocol: str, name: str) -> dict[str, np.ndar
     p, _, store = _open(session, protocol, name)
     maps, clips = {}, p.manifest.table["clip_id"].to_numpy()
     for fold in p.folds:
-        try:
-            values = np.load(_maps_path(store, fold.name), allow_pickle=False)
-        except (OSError, ValueError):
+        values = read_array(_maps_path(store, fold.name))
+        if values is None:
             raise ElrcnError(
                 f"The maps of fold {fold.name} are not there.",
                 where=store.folder,
                 fix="run `elrcn run figure9` with the same settings first",
-            ) from None
+            )
         maps |= zip(clips[fold.test], values.astype(np.float32), strict=True)
     return maps
 

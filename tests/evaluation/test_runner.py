@@ -223,3 +223,17 @@ def test_killed_and_resumed_gives_the_rows_of_an_unbroken_run(tmp_path, task, wo
     resumed = run(folder, task, Centroid())
     pd.testing.assert_frame_equal(unbroken, resumed, check_exact=True)
     assert kept.items() <= {p: p.stat().st_mtime_ns for p in folder.glob("folds/*.csv")}.items()
+
+
+def test_damaged_rows_are_named_and_computed_again(tmp_path, task, corruptions):
+    expected = run(tmp_path, task)
+    store = RunStore(tmp_path)
+    path = store.path(store.planned()[0])
+    good = path.read_bytes()
+    for i, data in enumerate(corruptions(good)):
+        path.write_bytes(data)
+        if store.read_fold(store.planned()[0]) is not None:
+            continue  # the last line break
+        with pytest.warns(RuntimeWarning, match=path.name):
+            pd.testing.assert_frame_equal(run(tmp_path, task), expected, obj=str(i))
+        assert path.read_bytes() == good

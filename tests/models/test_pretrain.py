@@ -50,3 +50,21 @@ def test_face_weights_are_made_once(tmp_path):
     assert path.stat().st_mtime_ns == stamp
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".safetensors"]
     load_weights(VGG(profile.vgg, 3, 5), path)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside")
+def test_face_weights_of_other_code_or_damaged_ones_are_made_again(tmp_path, other_code):
+    profile = replace(PROFILE, pretrain_faces=2, pretrain_train=TrainConfig(max_epochs=1))
+    path = face_identity_weights(profile, tmp_path / "cache", progress=False)
+    card, weights = path.with_suffix(".json").read_bytes(), path.read_bytes()
+    middle = len(weights) // 2
+    for file, data in [
+        (path, weights[:middle] + bytes([weights[middle] ^ 1]) + weights[middle + 1 :]),
+        (path, b""),
+        (path.with_suffix(".json"), card.replace(b'"identities": 2', b'"identities": 3')),
+    ]:
+        file.write_bytes(data)
+        assert face_identity_weights(profile, tmp_path / "cache", progress=False) == path
+        assert (path.with_suffix(".json").read_bytes(), path.read_bytes()) == (card, weights)
+    other_code("databases/corpus/skin.py")
+    assert face_identity_weights(profile, tmp_path / "cache", progress=False) != path

@@ -1,7 +1,11 @@
+import os
+import re
+
 import numpy as np
 import pytest
 import torch
 
+from elrcn import files
 from elrcn.config import TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
 from elrcn.models import spatial_stage
@@ -216,3 +220,53 @@ def test_mistakes(blobs, quick):
         SpatialOnly(vote="first", **spatial_arguments(quick)).fit(X, y)
     with pytest.raises(ElrcnError, match="resized"):
         TemporalOnly(pixels=0).fit(X, y)
+
+
+def test_networks_of_other_code_are_not_taken(blobs, quick, tmp_path, other_code):
+    (X, y), (X_test, _) = blobs
+    arguments = {**quick, "feature_store": tmp_path / "store"}
+    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    other_code("report/style.py")
+    ELRCNSE(**arguments).fit(X, y)
+    assert len(kept_folders(tmp_path / "store")) == 1
+    other_code("models/train.py")
+    np.testing.assert_array_equal(ELRCNSE(**arguments).fit(X, y).predict_proba(X_test), expected)
+    assert len(kept_folders(tmp_path / "store")) == 2
+
+
+def check_corruption(blobs, quick, store, name, damaged):
+    """Damage one file of a kept network; the same answers come out, and the file is named."""
+    (X, y), (X_test, _) = blobs
+    arguments = {**quick, "feature_store": store}
+    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    (folder,) = kept_folders(store)
+    (path, *_) = sorted(folder.glob(name))
+    good = path.read_bytes()
+    for i, data in enumerate(damaged(good)):
+        path.write_bytes(data)
+        os.utime(path, ns=(i, i))
+        if name == "card.json" and files.read_json(path) is not None:
+            continue  # white space
+        with pytest.warns(RuntimeWarning, match=re.escape(folder.name)):
+            again = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+        np.testing.assert_array_equal(again, expected, err_msg=f"{name} {i}")
+        assert path.is_file() or name.startswith("fc7")
+        path = path if path.is_file() else next(iter(sorted(folder.glob(name))))
+
+
+KEPT = ["network.safetensors", "card.json", "fc7-*.npy"]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_damaged_network_is_trained_again(blobs, quick, tmp_path, name):
+    def flip(data):
+        middle = len(data) // 2
+        return [data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]]
+
+    check_corruption(blobs, quick, tmp_path, name, flip)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KEPT)
+def test_ten_corruptions_of_a_kept_network(blobs, quick, tmp_path, corruptions, name):
+    check_corruption(blobs, quick, tmp_path, name, corruptions)

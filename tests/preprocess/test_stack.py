@@ -1,4 +1,6 @@
 import hashlib
+import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -304,3 +306,33 @@ def test_an_impossible_configuration_is_refused(clips, tmp_path, change):
     with pytest.raises(ElrcnError):
         build_stacks(clips, replace(CONFIG, **change), tmp_path / "cache", progress=False)
     assert not (tmp_path / "cache").exists()
+
+
+def test_clips_of_other_code_are_not_taken(clips, tmp_path, other_code):
+    cache = tmp_path / "cache"
+    first = build_stacks(clips, CONFIG, cache, progress=False)
+    grey = build_frames(clips, CONFIG, cache, progress=False)
+    other_code("report/style.py")
+    assert build_stacks(clips, CONFIG, cache, progress=False).paths == first.paths
+    other_code("preprocess/flow.py")
+    again = build_stacks(clips, CONFIG, cache, progress=False)
+    assert not set(again.paths) & set(first.paths)
+    assert not set(build_frames(clips, CONFIG, cache, progress=False).paths) & set(grey.paths)
+    np.testing.assert_array_equal(again[0], first[0])
+
+
+@pytest.mark.parametrize("build", [build_stacks, build_frames])
+@pytest.mark.parametrize("number", range(10))
+def test_a_damaged_clip_is_named_and_made_again(clips, tmp_path, corruptions, build, number):
+    cache = tmp_path / "cache"
+    first = build(clips, CONFIG, cache, progress=False)
+    values, path = np.array(first), first.paths[1]
+    path.write_bytes(corruptions(path.read_bytes())[number])
+    os.utime(path, ns=(number, number))
+    with pytest.raises(ElrcnError, match="missing or damaged"):
+        StackArray(first.paths)
+    with pytest.raises(ElrcnError, match="missing or damaged"):
+        first.frame(1, 0)
+    with pytest.warns(RuntimeWarning, match=re.escape(path.name)):
+        again = build(clips, CONFIG, cache, progress=False)
+    np.testing.assert_array_equal(again, values)
