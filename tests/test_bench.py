@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench import __main__ as command
-from bench import harness, machine
+from bench import coverage, harness, machine
 from bench.pipeline import clip_lengths
+
+from elrcn.evaluation.metrics import METRICS
+from elrcn.report.reliability import coverage_summary, coverage_table, load_coverage
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "data_manifest"
@@ -127,3 +130,47 @@ def test_clips_are_about_as_long_as_casme2s():
 
 def test_help_shows_examples():
     assert "--only tvl1" in command.parser().format_help()
+
+
+def test_scores_of_the_simulation_are_those_of_the_library():
+    matrices = np.random.default_rng(0).integers(0, 3, (4, 50, 5, 5))
+    matrices[0, 0, 2] = 0  # a class that does not occur, then one that is not answered either
+    matrices[0, 1, 2] = matrices[0, 1, :, 2] = 0
+    expected = [METRICS[name](matrices) for name in coverage.SCORES]
+    np.testing.assert_allclose(coverage.scores(matrices), expected, rtol=1e-12)
+
+
+def test_a_simulation_is_of_the_sizes_asked_for_and_equal_methods_are_equal():
+    for case in coverage.CASES:
+        for fold, count in enumerate(case.subjects):
+            generator = np.random.default_rng(fold)
+            confusions, right = coverage.draw(case, fold, 2000, generator)
+            n = confusions.sum((2, 3))
+            assert (n == n[0]).all() and n.min() >= 1
+            assert n[0].mean() == pytest.approx(sum(case.sizes[fold]) / count, rel=0.1)
+            np.testing.assert_array_equal(
+                np.trace(confusions, axis1=2, axis2=3).sum(1), right.sum(1)
+            )
+            first, equal, weaker = right.mean(1)
+            assert first == pytest.approx(equal, abs=0.03) and weaker < first - 0.02
+
+
+def test_the_committed_coverage_has_every_case_and_expanding_helps():
+    table = load_coverage()
+    assert list(dict.fromkeys(table["case"])) == [case.name for case in coverage.CASES]
+    wide = table.pivot_table("value", ["case", "quantity", "score"], "way", sort=False)
+    covered = wide.loc[wide["percentile"].notna()]
+    assert len(covered) == 9 * len(coverage.CASES)
+    assert (covered["expanded percentile"] > covered["percentile"]).all()
+    table, words = coverage_table(load_coverage()), coverage_summary(load_coverage())
+    assert len(table) == 3 * len(coverage.CASES) and not table.isna().any(axis=None)
+    assert f"to {table['score: expanded percentile'].max():.3f}" in words
+
+
+@pytest.mark.slow
+def test_expanded_percentiles_cover_more_often_and_near_what_they_say():
+    table = coverage.measure(coverage.CASES[0], simulations=300, draws=500, seed=5)
+    wide = table.pivot_table("value", ["quantity", "score"], "way", sort=False)
+    covered = wide.loc[list(coverage.COVERED)]
+    assert (covered["expanded percentile"] > covered["percentile"]).all()
+    assert covered["expanded percentile"].mean() > 0.9 > covered["percentile"].min()

@@ -15,7 +15,7 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.metrics import get_metric, row_classes
-from elrcn.evaluation.statistics import subject_confusions
+from elrcn.evaluation.statistics import interval, resampled_scores, subject_confusions
 
 
 def _confusions(choices: Mapping[int, pd.DataFrame], classes):
@@ -146,8 +146,9 @@ def best_of_gain(
     Returns
     -------
     gain, low, high : float
-        Best score minus mean score, never below 0. In every resample of the subjects the best is
-        chosen anew, as whoever reports it would have done.
+        Best score minus mean score, never below 0, and its interval (NaN where there is none). In
+        every resample of the subjects the best is chosen anew, as whoever reports it would have
+        done.
 
     Raises
     ------
@@ -156,11 +157,7 @@ def best_of_gain(
     """
     score = get_metric(metric)
     _, subjects, confusions = _confusions(choices, classes)
-    count, shape = len(subjects), confusions.shape
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=n)
-    flat = confusions.reshape(shape[0], count, -1)
-    values = score((draws @ flat).reshape(shape[0], n, *shape[2:]))
+    values = resampled_scores([confusions], score, n, seed)
     gains = values.max(axis=0) - values.mean(axis=0)
     whole = score(confusions.sum(axis=1))
-    low, high = np.nanquantile(gains, [(1 - level) / 2, (1 + level) / 2])
-    return float(whole.max() - whole.mean()), float(low), float(high)
+    return float(whole.max() - whole.mean()), *interval(gains, len(subjects), level)

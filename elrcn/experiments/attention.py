@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from elrcn.evaluation.statistics import interval, resamples
 from elrcn.experiments.attention_maps import MAPS, MEASURES, measure_protocol
 from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import SE
@@ -117,7 +118,7 @@ def _scores(values: pd.DataFrame, clips: pd.DataFrame, draws: int, seed: int) ->
     means = subject_means(values.to_numpy(), clips["subject"], draws, seed)
     near = values[["hit_tolerant"]].to_numpy()
     near = subject_means(near, clips["subject"], draws, seed, clips["true"])
-    low, high = np.quantile(np.hstack([means, near]), (0.025, 0.975), axis=0)
+    low, high = interval(np.hstack([means, near]), clips["subject"].nunique())
     ends = dict(zip([*values, "hit_by_class"], zip(low, high, strict=True), strict=True))
     found = {}
     for name in SCORES:
@@ -155,9 +156,7 @@ def subject_means(
     counts = np.zeros(sums.shape[:2])
     np.add.at(sums, (index, kind), values)
     np.add.at(counts, (index, kind), 1)
-    drawn = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=draws
-    )
+    drawn = resamples(len(names), draws, np.random.default_rng(seed))
     clips = (drawn @ counts)[:, :, None]
     pooled = np.tensordot(drawn, sums, 1)
     means = np.divide(pooled, clips, out=np.full(pooled.shape, np.nan), where=clips > 0)

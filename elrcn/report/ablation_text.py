@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from elrcn.errors import ElrcnError
+from elrcn.report.html import interval_text
 
 
 def chance_summary(table: pd.DataFrame, chance: float) -> str:
@@ -31,8 +32,8 @@ def chance_summary(table: pd.DataFrame, chance: float) -> str:
     if len(below):
         text += f" Below chance as a whole: {'; '.join(below['method'])}."
     return text + (
-        f" The highest UAR is {best['uar']:.3f} ({best['method']}; 95% interval "
-        f"{best['uar_low']:.3f} to {best['uar_high']:.3f})."
+        f" The highest UAR is {best['uar']:.3f} ({best['method']}; "
+        f"{interval_text(best['uar_low'], best['uar_high'])})."
     )
 
 

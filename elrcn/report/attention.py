@@ -17,6 +17,7 @@ from elrcn.facs import parse_action_units, unit_numbers
 from elrcn.manifest import Manifest
 from elrcn.preprocess.frames import read_grey
 from elrcn.report.frames import apex_index
+from elrcn.report.html import interval_text
 from elrcn.session import Session
 
 #: How readers see the kinds of maps.
@@ -185,7 +186,7 @@ def score_table(short: pd.DataFrame) -> pd.DataFrame:
     shown = short.copy()
     for name in SCORE_NAMES:
         ends = zip(short[name], short[f"{name}_low"], short[f"{name}_high"], strict=True)
-        shown[name] = [f"{v:.3f} ({low:.3f} to {high:.3f})" for v, low, high in ends]
+        shown[name] = [f"{v:.3f} ({interval_text(low, high, name='')})" for v, low, high in ends]
         shown = shown.drop(columns=[f"{name}_low", f"{name}_high"])
     words = [" − ".join(KINDS[k] for k in kinds.split(" - ")) for kinds in short["maps"]]
     return shown.assign(maps=words).rename(columns=SCORE_NAMES | {"mask_share": "mask share"})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from elrcn.evaluation.statistics import interval
 from elrcn.experiments.attention import PROTOCOLS, subject_means
+from elrcn.report.html import interval_text
 
 _TEXTS = {
     "energy": "share of the maps' energy inside the masks",
@@ -28,7 +30,9 @@ def verdict(low: float, high: float) -> str:
 
 
 def _interval(*values: float) -> str:
-    """Write a difference and its interval; what rounds to zero has no sign."""
+    """Write a difference and its interval, if it has one; what rounds to zero has no sign."""
+    if np.isnan(values[1:]).any():
+        return f"{values[0]:+.3f}, no interval"
     middle, low, high = (f"{v:+.3f}" if abs(v) >= 0.0005 else "0.000" for v in values)
     return f"{middle}, {low} to {high}"
 
@@ -84,7 +88,7 @@ def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str
     if not len(gaps):
         return "No clip was scored under both protocols."
     subjects = own.drop_duplicates("clip_id").set_index("clip_id").loc[wide.index, "subject"]
-    low, high = np.quantile(subject_means(gaps, subjects, draws, seed), (0.025, 0.975), axis=0)
+    low, high = interval(subject_means(gaps, subjects, draws, seed), subjects.nunique())
     cells = [
         f"{word} is {verdict(low[k], high[k])} that under {second} "
         f"({_interval(gaps[:, k].mean(), low[k], high[k])})"
@@ -102,7 +106,7 @@ def answer_summary(answers: pd.DataFrame) -> str:
     own = answers[answers["maps"] == "trained"]
     for protocol, part in own.groupby("protocol", sort=False):
         cells = [
-            f"{r['energy']:.3f} ({r['energy_low']:.3f} to {r['energy_high']:.3f}) over "
+            f"{r['energy']:.3f} ({interval_text(r['energy_low'], r['energy_high'], name='')}) over "
             f"{r['clips']} clips answered {r['answer']}"
             for _, r in part.iterrows()
         ]

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from elrcn.evaluation.comparison import compare
 from elrcn.evaluation.statistics import holm
-from elrcn.report.html import SCORES
+from elrcn.report.html import SCORES, interval_text
 from elrcn.report.style import WIDTH, figure_style, series
 
-COLUMNS = ("first", "second", "difference", "low", "high", "p_value", "p_holm", "mcnemar_p")
+COLUMNS = ("first", "second", "difference", "low", "high", "p_value", "p_holm")
 #: Level of the tests.
 ALPHA = 0.05
 #: What came out, as colour and marker: told apart or not, and which way.
@@ -54,7 +54,7 @@ def comparison_table(
     DataFrame
         One row a pair, columns `COLUMNS`: `difference` is first minus second with its 95% interval
         `low`, `high`; `p_value` of the permutation test over subjects, `p_holm` the same after
-        Holm's correction over all pairs of this table, `mcnemar_p` of McNemar's test over clips.
+        Holm's correction over all pairs of this table.
         ``attrs["metric"]`` holds the score's name.
 
     Raises
@@ -67,7 +67,7 @@ def comparison_table(
         c = compare(
             rows_a, rows_b, metric, n=draws, seed=seed, classes=tuple(classes), per_fold=per_fold
         )
-        found.append((first, second, c.difference, c.low, c.high, c.p_value, np.nan, c.mcnemar_p))
+        found.append((first, second, c.difference, c.low, c.high, c.p_value, np.nan))
     table = pd.DataFrame(found, columns=list(COLUMNS))
     table["p_holm"] = holm(table["p_value"])
     table.attrs["metric"] = metric
@@ -91,8 +91,8 @@ def comparison_summary(table: pd.DataFrame) -> str:
             "not told apart": "is not told apart from **{b}** in {m}",
         }[word].format(m=metric, b=row["second"])
         text = (
-            f"- **{row['first']}** {claim}: {row['difference']:+.3f} (95% interval "
-            f"{row['low']:+.3f} to {row['high']:+.3f})"
+            f"- **{row['first']}** {claim}: {row['difference']:+.3f} "
+            f"({interval_text(row['low'], row['high'], '+.3f')})"
         )
         if word != "not told apart":
             text += f"; {p_text(row['p_holm'])} after Holm's correction"

@@ -13,6 +13,7 @@ from elrcn.audit import columns_put_right
 from elrcn.errors import ElrcnError
 from elrcn.printed import load_counts, load_printed
 from elrcn.published import METRICS
+from elrcn.report.html import interval_text
 from elrcn.report.style import WIDTH, figure_style, series
 from elrcn.report.tables import result_table
 
@@ -145,7 +146,7 @@ def _with_interval(row: pd.Series) -> str:
     text = f"{row['uar']:.3f}"
     if pd.isna(row["uar_low"]):
         return text
-    return f"{text} ({row['uar_low']:.2f} to {row['uar_high']:.2f})"
+    return f"{text} ({interval_text(row['uar_low'], row['uar_high'], '.2f', '')})"
 
 
 def direction_figure(

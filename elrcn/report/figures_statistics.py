@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.evaluation.metrics import pooled
-from elrcn.evaluation.statistics import bootstrap_scores
+from elrcn.evaluation.statistics import bootstrap_scores, interval
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style, series
 
 _BINS = 30
@@ -83,9 +83,9 @@ def resampling_figure(
             ax.stairs(counts / draws, edges, color=colour, linewidth=1.8, linestyle=style,
                       label=label)  # fmt: skip
             top = max(top, counts.max() / draws)
-        for i, found in enumerate(values.values()):
+        for i, (unit, found) in enumerate(values.items()):
             colour, marker = series(i)
-            low, high = np.nanquantile(found, [0.025, 0.975])
+            low, high = interval(found, units[unit]["subject"].nunique())
             height = top * (1.08 + 0.1 * i)
             ax.plot([low, high], [height, height], "-", marker="|", color=colour, linewidth=2)
             ax.plot([pooled(rows, classes)["uar"]], [height], marker, color=colour, markersize=5)

@@ -47,6 +47,21 @@ def _finish(style, uid: str) -> str:
     return style.set_uuid(uid).set_table_styles(rules).to_html()
 
 
+def interval_text(low: float, high: float, form: str = ".3f", name: str = "95% interval ") -> str:
+    """Write an interval for a sentence, or that there is none (`low` is NaN).
+
+    Parameters
+    ----------
+    low, high : float
+        From `elrcn.evaluation.statistics.interval`.
+    form : str
+        How to format a number.
+    name : str
+        Stands before the numbers.
+    """
+    return "no interval" if pd.isna(low) else f"{name}{low:{form}} to {high:{form}}"
+
+
 def interactive_html(table: pd.DataFrame, uid: str) -> str:
     """HTML of a long table that can be searched, sorted and paged with no network.
 

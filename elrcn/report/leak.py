@@ -10,6 +10,7 @@ from elrcn.evaluation.comparison import compare
 from elrcn.evaluation.leak import best_choice, oracle_rows, others_rows
 from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.report.html import interval_text
 
 #: Rules of `leak_table` in its order: name, and whether they look at the test subject's answers.
 RULES = {
@@ -94,16 +95,18 @@ def leak_summary(tables: Mapping[str, pd.DataFrame]) -> str:
     lines = []
     for variant, table in tables.items():
         oracle, others, last = (table.loc[rule] for rule in ("oracle", "others", "last"))
+        gain, over_last, war_over_last = (
+            f"{oracle[name]:+.3f} ("
+            f"{interval_text(oracle[f'{name}_low'], oracle[f'{name}_high'], '+.3f')})"
+            for name in ("gain", "over_last", "war_over_last")
+        )
         lines.append(
             f"- **{variant}**: UAR {oracle['uar']:.3f} when the epoch is chosen on each test "
-            f"subject. That is {oracle['gain']:+.3f} (95% interval {oracle['gain_low']:+.3f} to "
-            f"{oracle['gain_high']:+.3f}) over the choice on the other subjects "
-            f"({others['uar']:.3f}), and {oracle['over_last']:+.3f} "
-            f"({oracle['over_last_low']:+.3f} to {oracle['over_last_high']:+.3f}) over choosing "
+            f"subject. That is {gain} over the choice on the other subjects "
+            f"({others['uar']:.3f}), and {over_last} over choosing "
             f"nothing and training to the last epoch ({last['uar']:.3f}). One epoch for all, "
             f"chosen on the test clips, gives {table.loc['best', 'uar']:.3f}. In accuracy, by "
-            f"which the leak chooses, it reaches {oracle['war']:.3f}: "
-            f"{oracle['war_over_last']:+.3f} ({oracle['war_over_last_low']:+.3f} to "
-            f"{oracle['war_over_last_high']:+.3f}) over the last epoch."
+            f"which the leak chooses, it reaches {oracle['war']:.3f}: {war_over_last} over the "
+            f"last epoch."
         )
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from elrcn.experiments import EMOTION_LOSO, Method, Plan
 from elrcn.experiments.quirks import BASES, base_of, switch_of
 from elrcn.experiments.switches import FROZEN, SUBSTRING, TOGETHER, TOGETHER_SCALED, Switch
 from elrcn.report.comparison import ALPHA, comparison_table, p_text, verdict
+from elrcn.report.html import interval_text
 
 #: Share of answers equal to their fold's commonest from which a network says one thing only.
 COLLAPSE = 0.95
@@ -137,7 +138,8 @@ def switches_table(differences: pd.DataFrame, methods: Sequence[Method]) -> pd.D
 
 def _cell(row: pd.Series) -> str:
     word = verdict(row["low"], row["high"])
-    return f"{word}: {row['difference']:+.3f} ({row['low']:+.2f} to {row['high']:+.2f})"
+    ends = interval_text(row["low"], row["high"], "+.2f", "")
+    return f"{word}: {row['difference']:+.3f} ({ends})"
 
 
 def switches_html(table: pd.DataFrame, uid: str) -> str:
@@ -270,10 +272,10 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
     plain = own.loc[base.label]
     text = [
         f"**{_title(base.group)}.** Without a switch the UAR is {plain['uar']:.3f} "
-        f"(95% interval {plain['uar_low']:.2f} to {plain['uar_high']:.2f}), "
+        f"({interval_text(plain['uar_low'], plain['uar_high'], '.2f')}), "
         f"{_place(plain, chance)} guessing ({chance:.2f})."
     ]
-    if plain["uar_low"] <= chance:
+    if plain["uar"] <= chance or plain["uar_low"] <= chance:
         text.append("So nothing can be told from a switch that lowers it.")
     for _, row in part[part["switch"].isin(_ALL)].iterrows():
         score = own.loc[row["first"]]
@@ -306,12 +308,14 @@ def _measured(part: pd.DataFrame, switch: Switch) -> str:
 
 def _said(row: pd.Series) -> str:
     return (
-        f"{row['difference']:+.3f}, interval {row['low']:+.2f} to {row['high']:+.2f}, "
+        f"{row['difference']:+.3f}, {interval_text(row['low'], row['high'], '+.2f', 'interval ')}, "
         f"{p_text(row['p_holm'])} after Holm's correction"
     )
 
 
 def _place(row: pd.Series, chance: float) -> str:
+    if pd.isna(row["uar_low"]):
+        return "beside"
     if row["uar_low"] > chance:
         return "above"
     return "below" if row["uar_high"] < chance else "not told apart from"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from elrcn.evaluation.leak import best_of_gain
 from elrcn.evaluation.metrics import pooled
-from elrcn.evaluation.statistics import bootstrap_interval, bootstrap_scores
+from elrcn.evaluation.statistics import bootstrap_interval, bootstrap_scores, interval
+from elrcn.published import read_values
+from elrcn.report.html import SCORES
 
 
 def seed_table(
@@ -39,9 +42,9 @@ def seed_table(
     for variant, by_seed in runs.items():
         for number, rows in by_seed.items():
             values = bootstrap_scores(rows, "uar", draws, seed, classes)
-            low, high = np.nanquantile(values, [0.025, 0.975])
             score = pooled(rows, classes)["uar"]
             n, subjects = len(rows), rows["subject"].nunique()
+            low, high = interval(values, subjects)
             table.append((variant, number, n, subjects, score, low, high, np.nanstd(values)))
     columns = ["variant", "seed", "clips", "subjects", "uar", "uar_low", "uar_high", "uar_sd"]
     return pd.DataFrame(table, columns=columns)
@@ -133,6 +136,83 @@ def unit_summary(table: pd.DataFrame) -> str:
     return (
         f"The interval over subjects is wider than the one over clips for {wider} of {len(table)} "
         f"methods; it is {table['ratio'].min():.2f} to {table['ratio'].max():.2f} times as wide."
+    )
+
+
+def load_coverage(path: str | Path | None = None) -> pd.DataFrame:
+    """Read how often intervals held a known truth and tests rejected a true null.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        Default: ``data_manifest/coverage.csv`` of the workspace, from
+        ``python -m tests.bench.coverage --keep``.
+
+    Returns
+    -------
+    DataFrame
+        A row a measurement: `case`, `folds`, `subjects`, `clips`, `quantity`, `score`, `way`,
+        `value` (a share), `error` (its Monte Carlo standard error), `simulations`.
+
+    Raises
+    ------
+    ElrcnError
+        If the file is missing, lacks a column or holds a value outside [0, 1].
+    """
+    columns = ("case", "folds", "subjects", "clips", "quantity", "score", "way", "value", "error",
+               "simulations")  # fmt: skip
+    return read_values(path, "coverage.csv", columns, "The measured coverages", "A coverage")
+
+
+def coverage_table(coverage: pd.DataFrame) -> pd.DataFrame:
+    """Coverage of 95% intervals of scores and of paired differences, by task.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        From `load_coverage`.
+
+    Returns
+    -------
+    DataFrame
+        Index `case`, `subjects`, `score`; a column for each quantity and way.
+    """
+    part = coverage[coverage["quantity"].isin(["score", "difference"])]
+    part = part.assign(
+        score=part["score"].map(SCORES), column=part["quantity"] + ": " + part["way"]
+    )
+    index = ["case", "subjects", "score"]
+    wide = part.pivot_table("value", index, "column", sort=False)
+    return wide[sorted(wide.columns, key=lambda name: not name.startswith("score"))].rename_axis(
+        columns=None
+    )
+
+
+def coverage_summary(coverage: pd.DataFrame) -> str:
+    """Say in Markdown how often intervals covered, and how often tests rejected true nulls."""
+    by = coverage.set_index(["quantity", "way"])["value"]
+
+    def span(quantity, way):
+        part = by.loc[quantity, way]
+        return f"{part.min():.3f} to {part.max():.3f}"
+
+    alike = by.loc["intraclass correlation", "of being right"].to_numpy()
+    mcnemar = by.loc["true null rejected", "McNemar over clips"].to_numpy()
+    used = coverage[coverage["way"] == "expanded percentile"]
+    least = used.loc[used["value"].idxmin()]
+    return (
+        f"In {coverage['simulations'].max():,} simulations of each task a 95% interval by plain "
+        f"percentiles held the true score in {span('score', 'percentile')} of them, by expanded "
+        f"percentiles in {span('score', 'expanded percentile')}; the true difference of two "
+        f"methods in {span('difference', 'percentile')} and "
+        f"{span('difference', 'expanded percentile')} (standard errors up to "
+        f"{used['error'].max():.3f}). The expanded ones fall shortest for "
+        f"{SCORES[least['score']]}: {least['value']:.3f} with the subjects and classes of "
+        f"{least['case']}. At 5% the permutation over subjects rejected a true null in "
+        f"{span('true null rejected', 'permutation over subjects')} of them. McNemar's test over "
+        f"clips rejected it in {mcnemar.min():.1%} where the intraclass correlation of being right "
+        f"is {alike[mcnemar.argmin()]:.2f}, and in {mcnemar.max():.1%} where it is "
+        f"{alike[mcnemar.argmax()]:.2f}."
     )
 
 

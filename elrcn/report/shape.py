@@ -14,6 +14,7 @@ from elrcn.evaluation.comparison import compare
 from elrcn.evaluation.statistics import holm
 from elrcn.experiments.registry import REGISTRY
 from elrcn.report.comparison import ALPHA, p_text
+from elrcn.report.html import interval_text
 from elrcn.report.style import WIDTH, figure_style, series
 
 SAME, OPPOSITE, APART_NOT, MISSING = (
@@ -173,8 +174,8 @@ def shape_summary(table: pd.DataFrame) -> str:
         text = f"- *{row['claim']}* ({row['source']}): **{row['verdict']}**"
         if row["verdict"] != MISSING:
             text += (
-                f"; difference {row['difference']:+.3f} (95% interval {row['low']:+.3f} to "
-                f"{row['high']:+.3f})"
+                f"; difference {row['difference']:+.3f} "
+                f"({interval_text(row['low'], row['high'], '+.3f')})"
             )
             if row["verdict"] != APART_NOT and row["p_holm"] > ALPHA:
                 text += f", but {p_text(row['p_holm'])} after Holm's correction: it may be luck"
@@ -207,7 +208,7 @@ def shape_figure(table: pd.DataFrame, title: str) -> Figure:
         names = [f"{s}: {t}" for s, t in zip(part["source"], part["short"], strict=True)]
         ax.set_yticks(y, [name.replace(": ", "\n", 1) for name in names])
         ax.set_ylim(-0.7, len(part) - 0.3)
-        reach = float(np.max(np.abs(ends), initial=0)) or 0.1
+        reach = float(np.nanmax(np.abs([*ends.T, middle]), initial=0)) or 0.1
         ax.set_xlim(-1.1 * reach, 1.1 * reach)
         ax.set_xlabel("Difference in UAR, 95% interval\n← against the paper | as the paper says →")
         ax.set_ylabel("What the paper compares")

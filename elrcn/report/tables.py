@@ -22,7 +22,7 @@ from elrcn.report.artifacts import (
     one_line,
     page_folder,
 )
-from elrcn.report.html import SCORES, small_html
+from elrcn.report.html import SCORES, interval_text, small_html
 from elrcn.workspace import Workspace
 
 #: The measured score that a published column was computed as.
@@ -284,6 +284,6 @@ def summary(table: pd.DataFrame, chance: float) -> str:
         text = f"- **{row['method']}**: UAR {row['uar']:.3f}"
         if not pd.isna(low):
             place = "above" if low > chance else "below" if high < chance else "not apart from"
-            text += f" (95% interval {low:.3f} to {high:.3f}), {place} chance ({chance:.2f})"
+            text += f" ({interval_text(low, high)}), {place} chance ({chance:.2f})"
         lines.append(f"{text}; accuracy {row['war']:.3f}.")
     return "\n".join(lines)

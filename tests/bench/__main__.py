@@ -33,6 +33,7 @@ Examples:
                                          replaces these stages' lines of the committed table
   python -m tests.bench --quick --out /tmp
                                          seconds: tiny sizes, whether everything runs
+  python -m tests.bench.coverage         not of time: how often intervals hold the true score
 
 Ratios are the median and quartiles over interleaved rounds; they travel between machines,
 milliseconds do not. Close other programs first: the load is written down with the numbers.

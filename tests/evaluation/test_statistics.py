@@ -1,9 +1,11 @@
+import re
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import statistics as s
@@ -61,6 +63,76 @@ def test_interval_contains_the_score_and_widens_with_its_level():
         s.bootstrap_interval(rows, "war", level=95)
     with pytest.raises(ElrcnError):
         s.bootstrap_interval(rows.iloc[:0], "war")
+
+
+@pytest.mark.parametrize("subjects", [2, 5, 14, 26, 400])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_levels_are_expanded_as_hesterberg_says(subjects, level):
+    low, high = s.expanded_levels(subjects, level)
+    # His formula: the percentile whose normal quantile is sqrt(n / (n - 1)) times Student's.
+    factor = np.sqrt(subjects / (subjects - 1))
+    assert norm.ppf(low) == pytest.approx(-factor * t.ppf((1 + level) / 2, subjects - 1))
+    assert low + high == pytest.approx(1) and low < (1 - level) / 2
+    # Two folds of one size: the factor of each, the freedom of both.
+    both = s.expanded_levels([subjects, subjects], level)
+    assert norm.ppf(both[0]) == pytest.approx(-factor * t.ppf((1 + level) / 2, 2 * subjects - 2))
+    assert s.expanded_levels(10**6, level) == pytest.approx(
+        ((1 - level) / 2, (1 + level) / 2), abs=1e-5
+    )
+
+
+def test_levels_by_hand():
+    # Student's t of 13 and 25 degrees of freedom at .975: 2.1604 and 2.0595, from a table.
+    assert s.expanded_levels(14)[0] == pytest.approx(norm.cdf(-2.1604 * np.sqrt(14 / 13)), abs=1e-5)
+    assert s.expanded_levels(26)[0] == pytest.approx(norm.cdf(-2.0595 * np.sqrt(26 / 25)), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["war", "uar", "uf1"])
+def test_interval_of_a_score_equals_the_slow_way(name):
+    rows = random_rows(4, subjects=9)
+    values = sorted(s.bootstrap_scores(rows, name, n=501, seed=2))
+    got = s.bootstrap_interval(rows, name, n=501, seed=2)
+    for end, level in zip(got, s.expanded_levels(9), strict=True):
+        place = level * 500
+        below = int(place)
+        slow = values[below] + (place - below) * (values[below + 1] - values[below])
+        assert end == pytest.approx(slow)
+
+
+def test_interval_of_several_columns_and_of_values_that_are_missing():
+    values = np.random.default_rng(0).normal(size=(300, 2, 3))
+    values[:40, 1, 1] = np.nan
+    values[:, 0, 2] = np.nan
+    low, high = s.interval(values, 14)
+    assert low.shape == high.shape == (2, 3) and np.isnan(low[0, 2]) and np.isnan(high[0, 2])
+    one = s.interval(values[40:, 1, 1], 14)
+    assert (low[1, 1], high[1, 1]) == pytest.approx(one) and all(type(v) is float for v in one)
+
+
+def test_no_interval_rather_than_one_without_width():
+    values = np.random.default_rng(0).normal(size=50)
+    for subjects in (0, 1, [5, 1], []):
+        assert np.isnan(s.interval(values, subjects)).all()
+    assert np.isnan(s.interval(np.full(50, 0.2), 14)).all()
+    assert np.isnan(s.interval(np.full(50, np.nan), 14)).all()
+    assert np.isnan(s.interval([], 14)).all()
+    one = random_rows(3, subjects=1, clips=12)
+    assert np.isnan(s.bootstrap_interval(one, "war")).all()
+    # One subject in one of two folds: its spread is not known, so that of the mean is not.
+    rows = random_rows(3, subjects=4)
+    assert np.isnan(s.bootstrap_interval(rows, "war", per_fold=True)).all()
+    assert not np.isnan(s.bootstrap_interval(rows, "war")).any()
+    for level in (0, 1, 95):
+        with pytest.raises(ElrcnError, match="level"):
+            s.interval(values, 14, level)
+
+
+def test_intervals_and_draws_of_subjects_are_made_in_one_place():
+    package = Path(s.__file__).parents[1]
+    own = re.compile(r"multinomial\(|(quantile|percentile)\(.*(\.025|\.975|97\.5|level)")
+    pages = (package.parent / "notebooks").glob("*.ipynb")
+    found = {p.name for p in (*package.rglob("*.py"), *pages) if own.search(p.read_text("utf-8"))}
+    assert found == {"statistics.py"}
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says():

@@ -100,10 +100,12 @@ def test_figure_shows_headings_scores_and_recovered_bars(table):
 
 
 def test_words_and_pairs(table):
-    # Resampling two subjects, the second network is always right and nothing else is surely so.
-    text = chance_summary(table, 0.5)
-    assert text.startswith("Of 3 rows, 1 has an interval") and ": Second network" in text
-    assert "highest UAR is 1.000 (Second network" in text
+    # The second network is right about every clip: its resamples do not differ, nor say how sure
+    # that is. The others reach from 1/2 to 1.
+    text = chance_summary(table, 0.4)
+    assert text.startswith("Of 3 rows, 2 have an interval") and ": Most <frequent>; First" in text
+    assert "highest UAR is 1.000 (Second network" in text and "two lines; no interval)" in text
+    assert chance_summary(table, 0.5).startswith("Of 3 rows, 0 have an interval")
     assert "Below" in chance_summary(table, 1.1)
     pairs = labelled_pairs(RESULTS, METHODS, [("first", "most")])
     assert [pairs[0][0], pairs[0][2]] == ["First network", "Most <frequent>"]

@@ -33,10 +33,14 @@ def constant(answer="a"):
 
 
 def rows(right):
-    """Ten subjects of four clips; `right` of each subject's four are answered right."""
+    """Ten subjects of four clips; `right` of each subject's four are answered right.
+
+    Unless all or none are: then one more of the first subject's and one less of the second's.
+    """
     true = ["a", "b", "a", "b"] * 10
     other = {"a": "b", "b": "a"}
-    predicted = [t if k % 4 < right else other[t] for k, t in enumerate(true)]
+    more = {0: 1, 1: -1} if 0 < right < 4 else {}
+    predicted = [t if k % 4 < right + more.get(k // 4, 0) else other[t] for k, t in enumerate(true)]
     subjects = [f"s{k // 4}" for k in range(40)]
     return pd.DataFrame(
         {"run": "r", "fold": subjects, "clip_id": [str(k) for k in range(40)],

@@ -18,7 +18,10 @@ def rows_of(experiment, share):
     """Eight subjects of ten clips, `share` of each answered right, in two folds."""
     classes = REGISTRY[experiment].task.classes
     true = np.resize(classes, 80)
-    wrong = np.arange(80) % 10 >= 10 * share
+    subject = np.arange(80) // 10
+    # The poorer method is a clip better about one subject and a clip worse about another.
+    lean = ((subject == 0).astype(int) - (subject == 1)) * (share < 0.5)
+    wrong = np.arange(80) % 10 >= 10 * share + lean
     rows = pd.DataFrame(
         {
             "run": "r",
