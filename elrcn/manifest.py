@@ -47,12 +47,15 @@ class Finding:
         Sheet and row, or folder.
     clip : str
         Clip id, "" if the finding concerns no single clip.
+    kind : str
+        Key of `elrcn.remarks.KINDS`, by which findings are counted.
     """
 
     level: str
     what: str
     where: str = ""
     clip: str = ""
+    kind: str = ""
 
     def __str__(self):
         place = f" ({self.where})" if self.where else ""

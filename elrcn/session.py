@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest, concat
 from elrcn.models.device import resolve_device
+from elrcn.preprocess.crops import find_crops
 from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
 from elrcn.preprocess.variants import AugmentedArray, build_augmented
 from elrcn.workspace import Workspace, find_workspace
@@ -63,6 +65,7 @@ class Session:
         self.progress = progress
         self.workers = workers
         self.given = resolve_roots(casme2_root or None, samm_root or None)
+        self._prepared: dict[Finding, None] = {}  # in the order they were met
 
     @property
     def preprocess_workers(self) -> int:
@@ -121,9 +124,42 @@ class Session:
         return self._read[0]
 
     @property
+    def has_read(self) -> bool:
+        """Whether the databases were read already, which a corpus not yet made cannot be."""
+        return "_read" in self.__dict__
+
+    @property
     def findings(self) -> list[Finding]:
-        """What the readers had to remark on."""
-        return self._read[1]
+        """What the readers had to remark on, and preprocessing so far."""
+        return self._read[1] + list(self._prepared)
+
+    def with_faces(self, manifest: Manifest) -> list[Finding]:
+        """Return `findings` after the faces were found of all clips of `manifest` that need it.
+
+        Preprocessing would find them later; a page says at its top where there were none.
+        """
+        folder = self.workspace.cache / "stacks"
+        align = self.profile.preprocess.align
+        with computed_once(folder):
+            workers = self.preprocess_workers
+            _, found = find_crops(manifest, align, folder, workers, self.progress)
+        self._prepared.update(dict.fromkeys(found))
+        return self.findings
+
+    def _noted(self, build, manifest, config, folder: str):
+        """Call `build` on the cache's `folder`, and keep what it remarked, for its warning."""
+        folder = self.workspace.cache / folder
+        with computed_once(folder), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No face found")
+            array = build(
+                manifest,
+                config or self.profile.preprocess,
+                folder,
+                workers=self.preprocess_workers,
+                progress=self.progress,
+            )
+        self._prepared.update(dict.fromkeys(array.findings))
+        return array
 
     def require(self, *databases: str) -> None:
         """Raise `ElrcnError` unless all `databases` are at hand."""
@@ -137,38 +173,17 @@ class Session:
 
     def stacks(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
         """Network input, shape (clips, T-1, 5, size, size); cached on disk."""
-        with computed_once(self.workspace.cache / "stacks"):
-            return build_stacks(
-                manifest,
-                config or self.profile.preprocess,
-                self.workspace.cache / "stacks",
-                workers=self.preprocess_workers,
-                progress=self.progress,
-            )
+        return self._noted(build_stacks, manifest, config, "stacks")
 
     def augmented(
         self, manifest: Manifest, config: PreprocessConfig | None = None
     ) -> AugmentedArray:
         """Network input as `stacks` gives it, each clip with its augmented variants; cached."""
-        with computed_once(self.workspace.cache / "stacks"):
-            return build_augmented(
-                manifest,
-                config or self.profile.preprocess,
-                self.workspace.cache / "stacks",
-                workers=self.preprocess_workers,
-                progress=self.progress,
-            )
+        return self._noted(build_augmented, manifest, config, "stacks")
 
     def grey(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
         """Greyscale sequences after TIM, shape (clips, T, 1, flow_size, flow_size); cached."""
-        with computed_once(self.workspace.cache / "grey"):
-            return build_frames(
-                manifest,
-                config or self.profile.preprocess,
-                self.workspace.cache / "grey",
-                workers=self.preprocess_workers,
-                progress=self.progress,
-            )
+        return self._noted(build_frames, manifest, config, "grey")
 
     def pretrained(self) -> Path:
         """Face-identity weights that ELRCN-TE starts from; trained once, cached."""

@@ -62,6 +62,21 @@ def test_notebook_holds_no_path_of_a_machine(path):
     assert str(Path.home()) not in path.read_text(encoding="utf-8")
 
 
+@each
+def test_a_page_that_shows_clips_says_what_was_remarked_on_them(path):
+    calls = [
+        node
+        for cell in code_cells(path)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "origin_banner"
+    ]
+    reads = any("session.manifest" in c.source or "plan(" in c.source for c in code_cells(path))
+    assert len(calls) == 1 if reads else len(calls) <= 1
+    for call in calls:
+        said = ast.unparse(call.args[2])
+        assert said.endswith(".findings") or f".with_faces({ast.unparse(call.args[0])})" in said
+
+
 def test_nbstripout_keeps_the_tag(tmp_path):
     cell = nbformat.v4.new_code_cell("x: int = 1  # a number", execution_count=3)
     cell.metadata = {"tags": ["parameters"], "papermill": {"status": "completed"}}

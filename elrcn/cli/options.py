@@ -36,7 +36,10 @@ workers = click.option(
 
 
 def session_options(command):
-    """Add the options that describe a `elrcn.session.Session` and pass it as ``session``."""
+    """Add the options that describe a `elrcn.session.Session` and pass it as ``session``.
+
+    What it remarks is passed along as ``remarks``, an `elrcn.cli.remarks.Remarks`.
+    """
 
     @profile
     @casme2
@@ -45,13 +48,14 @@ def session_options(command):
     @click.option("--seed", default=0, show_default=True, help="Seed of every random choice.")
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
     @click.option("--quiet", is_flag=True, help="No progress bars.")
+    @click.option("--remarks", is_flag=True,
+                  help="Print every remark on the data, not their number alone.")  # fmt: skip
     @functools.wraps(command)
-    def wrapped(profile, casme2, samm, workers, seed, device, quiet, **rest):
+    def wrapped(profile, casme2, samm, workers, seed, device, quiet, remarks, **rest):
+        from elrcn.cli.remarks import Remarks
         from elrcn.session import Session
 
-        return command(
-            session=Session(profile, casme2, samm, workers, seed, device, progress=not quiet),
-            **rest,
-        )
+        session = Session(profile, casme2, samm, workers, seed, device, progress=not quiet)
+        return command(session=session, remarks=Remarks(session, remarks), **rest)
 
     return wrapped

@@ -9,7 +9,7 @@ from elrcn.cli.options import session_options
 
 @click.command("preprocess")
 @session_options
-def preprocess(session):
+def preprocess(session, remarks):
     """Compute and cache the network input of every clip: TIM, TV-L1 flow, strain and grey.
 
     Clips that are cached already are not computed again.
@@ -19,10 +19,13 @@ def preprocess(session):
       elrcn preprocess                                   the embedded corpus
       elrcn preprocess --profile paper --casme2 DIR --samm DIR
     """
-    stacks = session.stacks(session.manifest)
-    grey = session.grey(session.manifest)
+    manifest = session.manifest
+    remarks.tell()
+    stacks = session.stacks(manifest)
+    grey = session.grey(manifest)
     click.echo(f"{len(stacks)} clips: stacks {stacks.shape}, grey sequences {grey.shape}")
     click.echo(f"in {session.workspace.cache}")
+    remarks.tell()
 
 
 COMMANDS = {"preprocess": preprocess}

@@ -47,8 +47,8 @@ def list_experiments():
 @click.option("--gpu-share", default=0.3, show_default=True, type=click.FloatRange(0.01, 1),
               help="Share of them that training reaches.")  # fmt: skip
 @session_options
-def run(session, experiments, methods, dry_run, yes, pretrained, vggface, channel_order, probe,
-        gpu_tflops, gpu_share):  # fmt: skip
+def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggface, channel_order,
+        probe, gpu_tflops, gpu_share):  # fmt: skip
     """Run EXPERIMENTS (names of `elrcn list`) and print their scores.
 
     A fold is stored the moment it ends; a second run trains only what is missing. The profile
@@ -81,14 +81,18 @@ def run(session, experiments, methods, dry_run, yes, pretrained, vggface, channe
         hours = _tell(session, names, methods, options, probe, gpu_tflops * 1e12, gpu_share)
         if unmet:
             click.echo(f"before it can run: {unmet}")
+        if session.has_read:
+            remarks.tell()
         if dry_run:
             return
         _ask(session, hours, yes)
     for name in names:
+        remarks.tell()
         if known[name] and REGISTRY[name].measure:
             _measure_one(session, name, options)
         elif known[name]:
             _run_one(session, name, [m.name for m in known[name]], options)
+    remarks.tell()
 
 
 def _known_methods(names, methods) -> dict:

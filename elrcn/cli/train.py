@@ -111,7 +111,7 @@ def _check_time(session, yes: bool) -> None:
 @click.option("--vggface", default="", metavar="FILE", help="VGG-Face weights (for elrcn_te).")
 @click.option("--channel-order", default="auto", show_default=True, help="auto, rgb or bgr.")
 @session_options
-def train(session, experiment, method, out, yes, pretrained, vggface, channel_order):
+def train(session, remarks, experiment, method, out, yes, pretrained, vggface, channel_order):
     """Train a method on all clips of EXPERIMENT and save the model in a new folder.
 
     The folder holds the weights (model.safetensors) and what they were trained on (card.json).
@@ -136,6 +136,7 @@ def train(session, experiment, method, out, yes, pretrained, vggface, channel_or
     _check_out(out)
     _check_time(session, yes)
     p = plan(chosen.name, session)
+    remarks.tell()
     config = how.preprocess(session.profile.preprocess)
     estimator = how.build(session, options)
     wanted = {"random_state": session.seed, "progress": session.progress}
@@ -146,6 +147,7 @@ def train(session, experiment, method, out, yes, pretrained, vggface, channel_or
     folder = save_model(estimator, out, about=about)
     statement = training_statement({"kind": type(estimator).__name__, "about": about})
     click.echo(f"{statement}\n{HELD_OUT}\nsaved: {folder}")
+    remarks.tell()
 
 
 COMMANDS = {"train": train}

@@ -11,9 +11,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from elrcn.databases.choice import is_label_table, label_tables, named_tree, one_of, one_tree
+from elrcn.databases.choice import (
+    is_label_table,
+    label_tables,
+    named_tree,
+    one_of,
+    one_tree,
+    only_table,
+)
 from elrcn.databases.corrections import load_corrections
-from elrcn.databases.labels import Naming, read_class, read_clip_name, read_labels
+from elrcn.databases.labels import (
+    Naming,
+    read_class,
+    read_clip_name,
+    read_labels,
+    require_classes,
+)
 from elrcn.databases.reader import Reading, assemble
 from elrcn.databases.sheets import SheetTable, require, tables, text
 from elrcn.databases.trees import check_root, find_trees, find_workbooks
@@ -33,6 +46,20 @@ WITH_OWN_SHEET = "labels with CASME2-ObjectiveClasses, the classes of MEGC 2018 
 MIXED = "labels of the 2019 revision with the classes of CASME2-ObjectiveClasses"
 REVISION_2019 = "the 2019 revision (objective classes in a tenth column)"
 WITHOUT_CLASSES = "labels without objective classes"
+_SAID = {
+    WITHOUT_CLASSES: ("no objective classes; the action-unit rule gives them all", "rule-all"),
+    REVISION_2019: (
+        "this is the 2019 revision of the labels: 174 clips in classes I to V, not the 185 of "
+        "MEGC 2018 and the paper; put CASME2-ObjectiveClasses.xlsx beside it to use those",
+        "revision",
+    ),
+    MIXED: (
+        "labels of the 2019 revision (surprise 28, sadness 4), classes of MEGC 2018",
+        "revision",
+    ),
+}
+_OTHER_FORMATS = (".csv", ".tsv", ".ods", ".numbers", ".xlsb", ".xlsm", ".part", ".crdownload")
+_CLASS_COLUMNS = ("subject", "filename", "objective_class")
 _SUBJECT_FOLDER = re.compile(r"sub\s*0*(\d{1,3})", re.IGNORECASE | re.ASCII)
 
 
@@ -81,25 +108,32 @@ def load(
     root = check_root(root, "CASME II")
     frames = _tree(root, source, tree)
     findings: list[Finding] = []
-    books = find_workbooks(root, frames)
-    found = label_tables(books, findings)
+    searched = sheet is None or objective_sheet is None
+    found = label_tables(find_workbooks(root, frames), findings) if searched else []
     table = _labels(root, sheet, found, findings)
-    own = _own_classes(objective_sheet, found)
+    own = _own_classes(objective_sheet, found, root, frames)
     classes = _classes(own, findings) if own else None
     labels, said = read_labels(NAMING, table, load_corrections(corrections), classes)
     findings += said
+    revision = _revision(own, table)
+    if revision in _SAID:
+        what, kind = _SAID[revision]
+        findings.append(Finding("remark", what, table.path.name, kind=kind))
     if own:
-        revision = MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
         findings += _unmatched(own, classes, labels)
-    elif "objective_class" in table.columns:
-        revision = REVISION_2019
     else:
-        revision = WITHOUT_CLASSES
-        what = "no objective classes; the action-unit rule gives them all"
-        findings.append(Finding("remark", what, table.path.name))
-    manifest, extra = assemble(NAMING, root, frames, labels, findings, deep, workers, progress)
+        require_classes(table, labels)
+    manifest, extra = assemble(
+        NAMING, root, frames, table, labels, findings, deep, workers, progress
+    )
     sheets = (table.path.name, *([own.path.name] if own else []))
     return Reading(manifest, findings, labels, revision, sheets, _relative(frames, root), **extra)
+
+
+def _revision(own, table):
+    if own:
+        return MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
+    return REVISION_2019 if "objective_class" in table.columns else WITHOUT_CLASSES
 
 
 def _relative(path, root):
@@ -149,11 +183,15 @@ def _labels(root, sheet, found, findings) -> SheetTable:
     if older and len(older) < len(candidates):
         newer = ", ".join(t.path.name for t in candidates if t not in older)
         what = f"{newer} holds {REVISION_2019} and was not used; {older[0].path.name} was"
-        findings.append(Finding("remark", what, root.name))
+        findings.append(Finding("remark", what, root.name, kind="unused"))
     return one_of(older or candidates, root, "CASME II", findings)
 
 
-def _own_classes(objective_sheet, found) -> SheetTable | None:
+def _own_classes(objective_sheet, found, root, frames) -> SheetTable | None:
+    """Return the sheet of classes, or None if there is none.
+
+    One that is there but cannot be used is an error: the action-unit rule would take its place.
+    """
     if objective_sheet is not None:
         found = [t for t in tables(Path(objective_sheet)) if not is_label_table(t)]
         if not found:
@@ -162,17 +200,41 @@ def _own_classes(objective_sheet, found) -> SheetTable | None:
                 where=objective_sheet,
                 fix="give CASME2-ObjectiveClasses.xlsx (Subject, Filename, Objective Class)",
             )
-        return require(found[0], ("subject", "filename", "objective_class"))
-    for table in found:
-        named = "objective" in table.path.name.casefold()
-        if not is_label_table(table) and ("objective_class" in table.columns or named):
-            return require(table, ("subject", "filename", "objective_class"))
+        return require(found[0], _CLASS_COLUMNS)
+    fitting = [
+        t
+        for t in found
+        if not is_label_table(t) and ("objective_class" in t.columns or _of_classes(t.path))
+    ]
+    if fitting:
+        return only_table(
+            fitting, _CLASS_COLUMNS, root, "sheets of objective classes", "objective_sheet"
+        )
+    held = {t.path for t in found}
+    for path in find_workbooks(root, frames, (".xlsx", ".xls", *_OTHER_FORMATS)):
+        if _of_classes(path) and path not in held:
+            raise ElrcnError(
+                "No objective classes can be read from this file.",
+                where=path,
+                fix="put CASME2-ObjectiveClasses.xlsx as it is distributed (Subject, Filename, "
+                "Objective Class) in its place, or move it away to let the action-unit rule give "
+                "every class",
+            )
     return None
 
 
+def _of_classes(path: Path) -> bool:
+    """Tell by its name that a file is meant to be the sheet of objective classes."""
+    return "objective" in path.name.casefold()
+
+
 def _classes(table: SheetTable, findings: list[Finding]) -> dict[tuple[int, str], str]:
-    """Return the class by subject and clip; a clip classed two ways is listed and left blank."""
+    """Return the class by subject and clip; a clip classed two ways is listed and left blank.
+
+    So is one whose class cannot be read.
+    """
     classes: dict[tuple[int, str], str] = {}
+    unread = []
     for row, cells in table.rows:
         where = table.where(row)
         name = read_clip_name(NAMING, cells, where)
@@ -183,29 +245,41 @@ def _classes(table: SheetTable, findings: list[Finding]) -> dict[tuple[int, str]
         clip = NAMING.clip_id(*name)
         key = (name[0], name[1].casefold())
         if not value:
+            unread.append(key)
             shown = text(cells["objective_class"])[:40]
             what = f"objective class {shown!r} is none of I to VII; the rule decides"
-            findings.append(Finding("remark", what, where, clip))
+            findings.append(Finding("remark", what, where, clip, "rule"))
         elif classes.setdefault(key, value) != value:
             what = f"classed {classes[key] or 'two ways'} and {value}; the rule decides"
-            findings.append(Finding("error", what, where, clip))
+            findings.append(Finding("error", what, where, clip, "rule"))
             classes[key] = ""
-    return classes
+    return {**dict.fromkeys(unread, ""), **classes}
 
 
 def _unmatched(own, classes, labels) -> list[Finding]:
-    """Return a remark for each clip that only one of label sheet and class sheet names."""
+    """Return a remark for each clip that only one of label sheet and class sheet names.
+
+    Raises
+    ------
+    ElrcnError
+        If no clip of the label sheet has a class in the other: it is damaged, or of another
+        database.
+    """
     known = {label.key: label for label in labels}
-    said = [
-        Finding(
-            "remark", "not in the sheet of classes; the rule decides", own.path.name, one.clip_id
+    if known and not any(classes.get(key) for key in known):
+        raise ElrcnError(
+            "The sheet of objective classes has none for any clip of the label sheet.",
+            where=f"{own.path}, sheet {own.sheet!r}",
+            fix="put CASME2-ObjectiveClasses.xlsx as it is distributed in its place, or move it "
+            "away to let the action-unit rule give every class",
         )
-        for key, one in known.items()
-        if key not in classes
-    ]
-    said += [
-        Finding("remark", "in the sheet of classes only", own.path.name, NAMING.clip_id(*key))
-        for key in classes
-        if key not in known
-    ]
+    name, said = own.path.name, []
+    for key, one in known.items():
+        if key not in classes:
+            what = "not in the sheet of classes; the rule decides"
+            said.append(Finding("remark", what, name, one.clip_id, "rule"))
+    for key in classes:
+        if key not in known:
+            what = "in the sheet of classes only"
+            said.append(Finding("remark", what, name, NAMING.clip_id(*key), "class-only"))
     return said

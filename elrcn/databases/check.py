@@ -140,15 +140,6 @@ def _database(database, root, reading: Reading, synthetic) -> DatabaseReport:
     counts = count_clips(database, reading)
     said, notes = _disagreements(reading)
     said += _lengths(reading) + _sizes(reading)
-    if reading.revision == casme2.REVISION_2019:
-        what = (
-            "this is the 2019 revision of the labels: 174 clips in classes I to V, not the 185 of "
-            "MEGC 2018 and the paper; put CASME2-ObjectiveClasses.xlsx beside it to use those"
-        )
-        said.append(Finding("remark", what, reading.sheets[0]))
-    if reading.revision == casme2.MIXED:
-        what = "labels of the 2019 revision (surprise 28, sadness 4), classes of MEGC 2018"
-        said.append(Finding("remark", what, reading.sheets[0]))
     different = [c for c in counts if c.differs]
     if different and not synthetic:
         what = f"{len(different)} counts are not the published ones (see the table)"

@@ -49,6 +49,7 @@ def _section(report: DatabaseReport, mark: bool) -> list[str]:
         f"frames  {'(the root itself)' if reading.tree == '.' else reading.tree}",
         f"sheet   {', '.join(reading.sheets)}",
         f"        {reading.revision}",
+        _rows_line(reading),
         "",
         *_count_lines(report.counts, mark),
         "",
@@ -68,6 +69,11 @@ def _section(report: DatabaseReport, mark: bool) -> list[str]:
     if report.notes:
         lines += ["", f"Notes ({len(report.notes)})", *_indent(report.notes)]
     return lines
+
+
+def _rows_line(reading) -> str:
+    left_out = reading.rows - len(reading.manifest)
+    return f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out"
 
 
 def _count_lines(counts: tuple[Count, ...], mark: bool) -> list[str]:

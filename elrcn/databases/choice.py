@@ -9,17 +9,28 @@ from elrcn.databases.trees import is_within
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 
-NOT_READ = "not read: "
+NOT_USED = "not used: it has no table of labels or classes"
 
 
 def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]:
-    """Return every table of `paths`; a workbook that cannot be read is listed, not fatal."""
+    """Return every table of `paths`; a workbook without one is listed.
+
+    Raises
+    ------
+    ElrcnError
+        If a workbook cannot be read: labels or classes may lie in it, and without them others
+        would take their place.
+    """
     found = []
     for path in paths:
         try:
-            found += tables(path)
+            held = tables(path)
         except ElrcnError as error:
-            findings.append(Finding("remark", NOT_READ + error.what, path.name))
+            fix = f"{error.fix}; replace it, or move it away if it is none of the database's"
+            raise ElrcnError(error.what, error.where, fix) from None
+        if not held:
+            findings.append(Finding("remark", NOT_USED, path.name, kind="unused"))
+        found += held
     return found
 
 
@@ -39,7 +50,7 @@ def one_of(
         If there is none, it lacks a column, or there are several that differ.
     """
     if not candidates:
-        unread = [f"{f.where} {f.what}" for f in findings if f.what.startswith(NOT_READ)]
+        unread = [f"{f.where} was {f.what}" for f in findings if f.what == NOT_USED]
         above = [p.name for p in root.parent.glob("*.xls*")] if root.is_dir() else []
         raise ElrcnError(
             f"There is no label sheet of {database}" + "".join(f"; {u}" for u in unread) + ".",
@@ -48,16 +59,30 @@ def one_of(
             if above
             else "put the .xlsx or .xls that comes with the database there, or name it (sheet)",
         )
-    whole = [t for t in candidates if set(LABEL_COLUMNS) <= set(t.columns)]
+    return only_table(candidates, LABEL_COLUMNS, root, f"label sheets of {database}", "sheet")
+
+
+def only_table(
+    candidates: list[SheetTable], columns: tuple[str, ...], root: Path, what: str, option: str
+) -> SheetTable:
+    """Return the only one of `candidates` that has all `columns`, or one of several alike.
+
+    Raises
+    ------
+    ElrcnError
+        If none has them all, or those that have them differ. `what` they are and the `option`
+        that chooses among them are named.
+    """
+    whole = [t for t in candidates if set(columns) <= set(t.columns)]
     if not whole:
-        return require(candidates[0], LABEL_COLUMNS)
+        return require(candidates[0], columns)
     contents = {tuple(tuple(map(text, cells.values())) for _, cells in t.rows) for t in whole}
     if len(contents) > 1:
         names = ", ".join(f"{t.path.name} ({t.sheet})" for t in whole)
         raise ElrcnError(
-            f"There are {len(whole)} label sheets of {database} and they differ.",
+            f"There are {len(whole)} {what} and they differ.",
             where=f"{root}: {names}",
-            fix="name the one to use (sheet)",
+            fix=f"name the one to use ({option}), or move the others away",
         )
     return whole[0]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from elrcn.databases.corrections import Correction
 from elrcn.databases.sheets import SheetTable, UnreadableCell, frame_number, text
+from elrcn.errors import ElrcnError
 from elrcn.facs import OBJECTIVE_CLASSES, normalise_text, parse
 from elrcn.manifest import Finding
 
@@ -87,14 +88,15 @@ def read_clip_name(
     subject, name = text(cells.get("subject")), text(cells.get("filename"))
     if not subject or not name:
         missing = "Subject" if not subject else "Filename"
-        return Finding("remark", f"the row has no {missing} and was left out", where)
+        what = f"the row has no {missing} and was left out"
+        return Finding("remark", what, where, kind="unnamed")
     match = naming.subject.fullmatch(subject)
     if not match or int(match[1]) == 0:
-        return Finding("error", f"{subject[:40]!r} is no subject of {naming.database}", where)
+        what = f"{subject[:40]!r} is no subject of {naming.database}"
+        return Finding("error", what, where, kind="error")
     if _UNSAFE.search(name) or len(name) > 80:
-        return Finding(
-            "error", f"Filename {name[:60]!r} is no clip's name; nothing was read there", where
-        )
+        what = f"Filename {name[:60]!r} is no clip's name; nothing was read there"
+        return Finding("error", what, where, kind="error")
     return int(match[1]), name
 
 
@@ -124,30 +126,37 @@ def read_labels(
             repairs.setdefault(one.clip_id.casefold(), []).append(one)
     labels: dict[tuple[int, str], Label | None] = {}
     findings: list[Finding] = []
+    classed = classes is None and "objective_class" in table.columns
+    unmet = dict.fromkeys(one for found in repairs.values() for one in found)
     for row, cells in table.rows:
         where = table.where(row)
         name = read_clip_name(naming, cells, where)
         if isinstance(name, Finding):
             findings.append(name)
             continue
-        if text(cells.get("micro")).casefold().startswith("macro"):
-            findings.append(Finding("remark", "a macro-expression, left out", where, name[1]))
-            continue
         clip_id = naming.clip_id(*name)
+        if text(cells.get("micro")).casefold().startswith("macro"):
+            what = "a macro-expression, left out"
+            findings.append(Finding("remark", what, where, clip_id, "macro"))
+            continue
         cells = dict(cells)
         if classes is not None:
             cells["objective_class"] = classes.get((name[0], name[1].casefold()), "")
         for one in repairs.get(clip_id.casefold(), ()):
+            unmet.pop(one, None)
             old = text(cells.get(one.field))
             if old.casefold() != one.value.casefold():
                 cells[one.field] = one.value
                 what = f"{one.field} corrected from {old!r} to {one.value!r}: {one.reason}"
-                findings.append(Finding("remark", what, where, clip_id))
-        label, said = _read_row(naming, clip_id, *name, cells, where)
+                findings.append(Finding("remark", what, where, clip_id, "corrected"))
+        label, said = _read_row(naming, clip_id, *name, cells, where, classed)
         findings += said
         if label is None:
             continue
         _add(labels, label, findings)
+    for one in unmet:
+        what = f"the correction of {one.field} meets no row"
+        findings.append(Finding("remark", what, table.path.name, one.clip_id, "unmet"))
     return [label for label in labels.values() if label], findings
 
 
@@ -157,21 +166,24 @@ def _add(labels, label, findings):
         return
     first = labels[label.key]
     if first and replace(first, where=label.where) == label:
-        findings.append(
-            Finding("remark", "the same row again; the first counts", label.where, label.clip_id)
-        )
+        what = "the same row again; the first counts"
+        findings.append(Finding("remark", what, label.where, label.clip_id, "repeated"))
         return
     labels[label.key] = None  # which of the two is right cannot be known
     places = f"{first.where} and {label.where}" if first else label.where
-    findings.append(Finding("error", "rows disagree about the clip", places, label.clip_id))
+    what = "rows disagree about the clip"
+    findings.append(Finding("error", what, places, label.clip_id, "error"))
 
 
-def _read_row(naming, clip_id, subject, name, cells, where):
-    """Return the row's label, None if a number cannot be read, and what there is to say."""
+def _read_row(naming, clip_id, subject, name, cells, where, classed):
+    """Return the row's label, None if a number cannot be read, and what there is to say.
+
+    `classed`: the sheet has a column of objective classes that counts.
+    """
     said: list[Finding] = []
 
-    def say(level, what):
-        said.append(Finding(level, what, where, clip_id))
+    def say(level, what, kind="error"):
+        said.append(Finding(level, what, where, clip_id, kind))
 
     numbers: dict[str, int | None] = {}
     for column in ("onset", "apex", "offset"):
@@ -180,7 +192,7 @@ def _read_row(naming, clip_id, subject, name, cells, where):
         except UnreadableCell as error:
             numbers[column] = None
             if column == "apex":
-                say("remark", f"apex {error}; taken as unknown")
+                say("remark", f"apex {error}; taken as unknown", "apex-unread")
             else:
                 say("error", f"{column} {error}")
                 return None, said
@@ -189,7 +201,7 @@ def _read_row(naming, clip_id, subject, name, cells, where):
     for column in ("onset", "offset"):
         if numbers[column] is None:
             shown = text(cells.get(column)) or "blank"
-            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv")
+            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv", "blank")
     if usable and offset < onset:
         say("error", f"offset {offset} comes before onset {onset}")
         return None, said
@@ -197,20 +209,22 @@ def _read_row(naming, clip_id, subject, name, cells, where):
         say("error", f"the clip has one frame ({onset}); motion needs two")
         return None, said
     if usable and apex is not None and not onset <= apex <= offset:
-        say("remark", f"apex {apex} lies outside {onset}..{offset}; taken as unknown")
+        say("remark", f"apex {apex} lies outside {onset}..{offset}; taken as unknown", "apex")
         apex = None
     units = parse(cells.get("action_units"))
     if units.unparsed:
-        say("remark", f"not action units: {', '.join(map(repr, units.unparsed))}"[:200])
+        say("remark", f"not action units: {', '.join(map(repr, units.unparsed))}"[:200], "units")
     emotion = text(cells.get("emotion")).casefold()
     emotion = _ALIASES.get(emotion, emotion)
     if emotion not in naming.emotions:
-        say("remark", f"emotion {emotion[:40]!r} is not known; none taken")
+        say("remark", f"emotion {emotion[:40]!r} is not known; none taken", "emotion")
         emotion = ""
     sheet_class = read_class(cells.get("objective_class"))
     if sheet_class is None:
         shown = text(cells.get("objective_class"))[:40]
-        say("remark", f"objective class {shown!r} is none of I to VII; the rule decides")
+        say("remark", f"objective class {shown!r} is none of I to VII; the rule decides", "rule")
+    elif classed and not sheet_class:
+        say("remark", "no objective class in the sheet; the rule decides", "rule")
     return (
         Label(
             clip_id,
@@ -227,6 +241,20 @@ def _read_row(naming, clip_id, subject, name, cells, where):
         ),
         said,
     )
+
+
+def require_classes(table: SheetTable, labels: list[Label]) -> None:
+    """Raise an `ElrcnError` if `table` has a column of objective classes and no class in it.
+
+    Formulas that were never computed look so, and the action-unit rule would give every class.
+    """
+    if "objective_class" in table.columns and labels and not any(o.sheet_class for o in labels):
+        raise ElrcnError(
+            "The column of objective classes holds no class from I to VII.",
+            where=f"{table.path}, sheet {table.sheet!r}, header in row {table.header_row}",
+            fix="use the sheet as the database's authors distribute it, or remove the column to "
+            "let the action-unit rule give every class",
+        )
 
 
 def read_class(cell: Any) -> str | None:

@@ -10,10 +10,12 @@ import pandas as pd
 
 from elrcn.databases.frames import ClipScan, scan_clips
 from elrcn.databases.labels import Label, Naming
+from elrcn.databases.sheets import SheetTable
 from elrcn.databases.trees import ClipFolder, FrameListing, list_clips, list_frames
 from elrcn.errors import ElrcnError
 from elrcn.facs import objective_class, parse
 from elrcn.manifest import COLUMNS, Finding, Manifest
+from elrcn.remarks import LEFT_OUT
 
 FPS = 200.0
 _MOST_NAMED = 5
@@ -41,6 +43,9 @@ class Reading:
         Commonest (height, width) of each clip's frames.
     odd_sizes : tuple of str
         Clips whose frames differ in size among themselves.
+    rows : int
+        Rows of the label sheet that hold anything: as many as the manifest has clips, and those
+        left out, each with a finding.
     """
 
     manifest: Manifest
@@ -53,12 +58,14 @@ class Reading:
     without_row: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     odd_sizes: tuple[str, ...] = ()
+    rows: int = 0
 
 
 def assemble(
     naming: Naming,
     root: Path,
     tree: Path,
+    table: SheetTable,
     labels: list[Label],
     findings: list[Finding],
     deep: bool = False,
@@ -81,18 +88,18 @@ def assemble(
     """
     clips, outside = list_clips(tree, root, naming.subject)
     for name in outside:
-        findings.append(Finding("error", f"the link {name} leads out of the root", tree.name))
+        what = f"the link {name} leads out of the root"
+        findings.append(Finding("error", what, tree.name, kind="error"))
     without_frames, chosen = [], []
     for label in sorted(labels, key=lambda one: one.clip_id):
         folders = clips.get(label.key, [])
         if not folders:
             without_frames.append(label.clip_id)
-            findings.append(
-                Finding("remark", "in the sheet, but without frames", label.where, label.clip_id)
-            )
+            what = "in the sheet, but without frames"
+            findings.append(Finding("remark", what, label.where, label.clip_id, "no-frames"))
         elif len(folders) > 1:
-            names = ", ".join(f.path for f in folders)
-            findings.append(Finding("error", f"several folders: {names}", "", label.clip_id))
+            what = f"several folders: {', '.join(f.path for f in folders)}"
+            findings.append(Finding("error", what, "", label.clip_id, "error"))
         else:
             listing = list_frames(root / folders[0].path, root, naming.frame)
             frames = _choose(label, folders[0], listing, findings)
@@ -102,18 +109,20 @@ def assemble(
     without_row = [f for key, found in sorted(clips.items()) if key not in known for f in found]
     for folder in without_row:
         clip = naming.clip_id(folder.subject, folder.name.strip())
-        findings.append(Finding("remark", "has a folder, but no row", folder.path, clip))
+        findings.append(Finding("remark", "has a folder, but no row", folder.path, clip, "no-row"))
     scans = scan_clips(root, [f for _, f in chosen], deep, workers, progress)
     extra: dict = {
         "without_frames": tuple(without_frames),
         "without_row": tuple(f.path for f in without_row),
         "sizes": {},
         "odd_sizes": [],
+        "rows": len(table.rows),
     }
     rows = []
     for (label, frames), scan in zip(chosen, scans, strict=True):
         if _whole(label, scan, findings, extra):
             rows.append(_row(naming, label, frames, scan))
+    findings += _unexplained(table, labels, {row["clip_id"] for row in rows}, findings)
     if not rows:
         why = "; ".join(str(f) for f in findings if f.level == "error")
         raise ElrcnError(
@@ -125,20 +134,46 @@ def assemble(
     return Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root}), extra
 
 
+def _unexplained(table, labels, used, findings) -> list[Finding]:
+    """Return an error for each row that is in no manifest although no finding says why.
+
+    None is known to be possible. Counts would not add up, and a clip be gone, if one were.
+    """
+    clips = {label.where: label.clip_id for label in labels}
+    reasons = [f for f in findings if f.kind in LEFT_OUT]
+    said = {f.clip for f in reasons if f.kind != "repeated"}  # of which one row is used
+
+    def explained(place):
+        # Rows that disagree are named together.
+        rows = (place, f"{place} and ", f" and {place}")
+        return clips.get(place) in said or any(
+            f.where == rows[0] or f.where.startswith(rows[1]) or f.where.endswith(rows[2])
+            for f in reasons
+        )
+
+    places = [table.where(row) for row, _ in table.rows]
+    return [
+        Finding("error", "left out for no known reason", place, clips.get(place, ""), "error")
+        for place in places
+        if clips.get(place) not in used and not explained(place)
+    ]
+
+
 def _choose(
     label: Label, folder: ClipFolder, listing: FrameListing, findings: list[Finding]
 ) -> tuple[str, ...]:
     """Return the paths of onset..offset in numeric order; () if the clip cannot be used."""
 
-    def say(level, what):
-        findings.append(Finding(level, what, folder.path, label.clip_id))
+    def say(level, what, kind="error"):
+        findings.append(Finding(level, what, folder.path, label.clip_id, kind))
 
     held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
     if not label.usable:
-        say("remark", f"left out for want of onset or offset; the folder holds frames {held}")
+        what = f"left out for want of onset or offset; the folder holds frames {held}"
+        say("remark", what, "no-span")
         return ()
     if listing.strange:
-        say("remark", f"not frames, ignored: {_some(listing.strange)}")
+        say("remark", f"not frames, ignored: {_some(listing.strange)}", "strange")
     if listing.outside:
         say("error", f"links lead out of the root: {_some(listing.outside)}")
         return ()
@@ -153,7 +188,8 @@ def _choose(
         return ()
     if len(numbers) < len(span):
         missing = [str(n) for n in span if n not in listing.numbers]
-        say("remark", f"{len(missing)} frames of {len(span)} are missing: {_some(missing)}")
+        what = f"{len(missing)} frames of {len(span)} are missing: {_some(missing)}"
+        say("remark", what, "gap")
     return tuple(f"{folder.path}/{listing.numbers[n]}" for n in numbers)
 
 
@@ -162,14 +198,15 @@ def _whole(label: Label, scan: ClipScan, findings, extra) -> bool:
     if scan.sizes:
         extra["sizes"][label.clip_id] = scan.sizes[0][0]
     for frame, problem in scan.problems[:_MOST_NAMED]:
-        findings.append(Finding("error", problem, frame, label.clip_id))
+        findings.append(Finding("error", problem, frame, label.clip_id, "error"))
     if len(scan.problems) > _MOST_NAMED:
         more = f"{len(scan.problems) - _MOST_NAMED} more broken frames"
-        findings.append(Finding("error", more, "", label.clip_id))
+        findings.append(Finding("error", more, "", label.clip_id, "error"))
     if len(scan.sizes) > 1:
         shown = ", ".join(f"{n} of {w}x{h}" for (h, w), n in scan.sizes)
         extra["odd_sizes"].append(label.clip_id)
-        findings.append(Finding("error", f"frames differ in size: {shown}", "", label.clip_id))
+        what = f"frames differ in size: {shown}"
+        findings.append(Finding("error", what, "", label.clip_id, "error"))
     return not scan.problems and len(scan.sizes) < 2
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from elrcn.databases.choice import is_label_table, label_tables, named_tree, one_of, one_tree
 from elrcn.databases.corrections import load_corrections
-from elrcn.databases.labels import Label, Naming, read_labels
+from elrcn.databases.labels import Label, Naming, read_labels, require_classes
 from elrcn.databases.reader import Reading, assemble
 from elrcn.databases.sheets import SheetTable, tables
 from elrcn.databases.trees import check_root, find_trees, find_workbooks
@@ -72,11 +72,14 @@ def load(
     if "objective_class" not in table.columns:
         revision = WITHOUT_CLASSES
         what = "no column Objective Classes; the action-unit rule gives them all"
-        findings.append(Finding("remark", what, table.path.name))
+        findings.append(Finding("remark", what, table.path.name, kind="rule-all"))
     labels, said = read_labels(NAMING, table, load_corrections(corrections))
     findings += said
+    require_classes(table, labels)
     labels = [one for one in labels if _belongs(one, findings)]
-    manifest, extra = assemble(NAMING, root, frames, labels, findings, deep, workers, progress)
+    manifest, extra = assemble(
+        NAMING, root, frames, table, labels, findings, deep, workers, progress
+    )
     place = frames.relative_to(root).as_posix()
     return Reading(manifest, findings, labels, revision, (table.path.name,), place, **extra)
 
@@ -94,5 +97,5 @@ def _belongs(label: Label, findings: list[Finding]) -> bool:
     if head.isdecimal() and int(head) == label.subject:
         return True
     what = f"Filename {label.name!r} does not begin with subject {label.subject:03d}"
-    findings.append(Finding("error", what, label.where, label.clip_id))
+    findings.append(Finding("error", what, label.where, label.clip_id, "error"))
     return False

@@ -11,7 +11,8 @@ import zipfile
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 from elrcn.errors import ElrcnError
 
@@ -72,12 +73,24 @@ class SheetTable:
         return f"{self.path.name}, row {row}"
 
 
+class Sheet(NamedTuple):
+    """A sheet as read: its name, its rows, and the cells that are merged.
+
+    `merged` holds (first row, last row, column) of the first column of each merged range, all
+    counting from 0; the value of such cells stands in the first row alone.
+    """
+
+    name: str
+    rows: list[tuple]
+    merged: list[tuple[int, int, int]]
+
+
 class UnreadableCell(ValueError):
     """A cell that holds something, but not what its column should hold."""
 
 
-def read_workbook(path: Path) -> list[tuple[str, list[tuple]]]:
-    """Return name and rows of each sheet of a workbook; the content, not the name, tells its kind.
+def read_workbook(path: Path) -> list[Sheet]:
+    """Return the sheets of a workbook; the content, not the name, tells its kind.
 
     Raises
     ------
@@ -119,14 +132,37 @@ def _read_xlsx(data):
         sheets = []
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # some programs write a wrong extent
-            sheets.append((sheet.title, _first_rows(sheet.iter_rows(values_only=True))))
+            rows = _first_rows(sheet.iter_rows(values_only=True))
+            sheets.append(Sheet(sheet.title, rows, _merged_xlsx(sheet)))
         return sheets
+
+
+def _merged_xlsx(sheet):
+    """Read the merged ranges, which openpyxl passes over where it reads row by row."""
+    from openpyxl.utils import range_boundaries
+
+    merged = []
+    with sheet._get_source() as source:
+        for _, element in ElementTree.iterparse(source):
+            if element.tag.rpartition("}")[2] == "mergeCell":
+                left, top, _, bottom = range_boundaries(element.get("ref"))
+                merged.append((top - 1, bottom - 1, left - 1))
+            element.clear()
+    return merged
 
 
 def _read_xls(data):
     import xlrd
 
-    book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
+    def opened(formats):
+        return xlrd.open_workbook(
+            file_contents=data, logfile=io.StringIO(), formatting_info=formats
+        )
+
+    try:
+        book = opened(True)  # only so does it tell which cells are merged
+    except Exception:  # formats that it does not know; a damaged file fails again
+        book = opened(False)
 
     def value(cell):
         if cell.ctype == xlrd.XL_CELL_DATE:
@@ -136,7 +172,11 @@ def _read_xls(data):
         return bool(cell.value) if cell.ctype == xlrd.XL_CELL_BOOLEAN else cell.value
 
     return [
-        (sheet.name, _first_rows(tuple(map(value, sheet.row(r))) for r in range(sheet.nrows)))
+        Sheet(
+            sheet.name,
+            _first_rows(tuple(map(value, sheet.row(r))) for r in range(sheet.nrows)),
+            [(top, end - 1, left) for top, end, left, _ in sheet.merged_cells],
+        )
         for sheet in book.sheets()
     ]
 
@@ -157,13 +197,13 @@ def tables(path: Path) -> list[SheetTable]:
     Raises
     ------
     ElrcnError
-        As `read_workbook`, and if a header names a column twice.
+        As `read_workbook`, if a header names a column twice, and if a table is too long.
     """
     found = []
-    for name, rows in read_workbook(path):
-        header = _header(rows)
+    for sheet in read_workbook(path):
+        header = _header(sheet.rows)
         if header is not None:
-            found.append(_table(Path(path), name, rows, header))
+            found.append(_table(Path(path), sheet, header))
     return found
 
 
@@ -176,7 +216,14 @@ def _header(rows):
     return scores.index(best) if best >= 2 else None
 
 
-def _table(path, name, rows, header):
+def _table(path, sheet, header):
+    name, rows, _ = sheet
+    if len(rows) >= _MOST_ROWS:
+        raise ElrcnError(
+            f"The sheet {name!r} has {_MOST_ROWS} rows or more.",
+            where=path,
+            fix="use the sheet as the database's authors distribute it",
+        )
     at: dict[str, int] = {}
     for index, cell in enumerate(rows[header]):
         column = _KNOWN.get(_squeeze(cell))
@@ -188,12 +235,24 @@ def _table(path, name, rows, header):
             )
         if column:
             at[column] = index
+    filled = _filled(sheet, header)
     body = []
     for number, row in enumerate(rows[header + 1 :], start=header + 2):
-        cells = {c: row[i] if i < len(row) else None for c, i in at.items()}
-        if any(text(cell) for cell in cells.values()):
-            body.append((number, cells))
+        own = {c: row[i] if i < len(row) else None for c, i in at.items()}
+        if any(text(cell) for cell in own.values()):
+            body.append((number, {c: filled.get((number - 1, at[c]), own[c]) for c in at}))
     return SheetTable(path, name, header + 1, tuple(at), tuple(body))
+
+
+def _filled(sheet, header):
+    """Return the value of each cell below `header` that is merged with the one above, by place."""
+    filled = {}
+    for top, bottom, column in sheet.merged:
+        if header < top < len(sheet.rows) and column < len(sheet.rows[top]):
+            value = sheet.rows[top][column]
+            for row in range(top + 1, min(bottom + 1, len(sheet.rows))):
+                filled[row, column] = value
+    return filled
 
 
 def require(table: SheetTable, columns: tuple[str, ...]) -> SheetTable:

@@ -114,17 +114,30 @@ def find_trees(root: Path, subject: re.Pattern) -> list[Path]:
     return found
 
 
-def find_workbooks(root: Path, tree: Path) -> list[Path]:
-    """Return the Excel files in the root, its folders that hold no frames, and above the tree."""
+def find_workbooks(
+    root: Path, tree: Path, suffixes: tuple[str, ...] = (".xlsx", ".xls")
+) -> list[Path]:
+    """Return the Excel files in the root, its folders that hold no frames, and above the tree.
+
+    Raises
+    ------
+    ElrcnError
+        If one is a link that leads out of the root, or nowhere.
+    """
     folders = [root]
     folders += [c for c in _folders(root, root) if c != tree and not tree.is_relative_to(c)]
     folders += [p for p in (tree, *tree.parents) if p != root and p.is_relative_to(root)]
     found = []
     for folder in folders:
         for entry in _entries(folder):
-            if Path(entry.name).suffix.casefold() in (".xlsx", ".xls") and entry.is_file():
-                if is_within(Path(entry.path), root):
-                    found.append(Path(entry.path))
+            if Path(entry.name).suffix.casefold() in suffixes:
+                if not is_within(Path(entry.path), root):
+                    raise ElrcnError(
+                        "A sheet is a link that leads out of the root, or nowhere.",
+                        where=entry.path,
+                        fix="put a copy of the file in its place, or remove the link",
+                    )
+                found.append(Path(entry.path))
     return found
 
 

@@ -123,12 +123,13 @@ def find_crops(
         crops[i] = _load(targets[i])
         if crops[i] is None:
             what = "No face was found in the onset frame; the whole frame is used."
-            findings.append(Finding("remark", what, str(manifest.frame_paths(i)[0]), clips[i]))
+            where = manifest.table["frames"].iloc[i][0]
+            findings.append(Finding("remark", what, where, clips[i], "no-face"))
     if findings and no_face == "fail":
         names = ", ".join(finding.clip for finding in findings)
         raise ElrcnError(
             f"No face was found in the onset frame of: {names}.",
-            where=findings[0].where,
+            where=manifest.frame_paths(clips.index(findings[0].clip))[0],
             fix="use no_face='whole', or leave these clips out",
         )
     return crops, findings
@@ -156,4 +157,4 @@ def drop_faceless(manifest, align: str, cache: str | Path, workers=None, progres
     without = {finding.clip for finding in findings}
     kept = manifest.subset(~manifest.table["clip_id"].isin(without).to_numpy())
     what = "No face was found in the onset frame; the clip is left out."
-    return kept, [Finding("error", what, f.where, f.clip) for f in findings]
+    return kept, [Finding("error", what, f.where, f.clip, "error") for f in findings]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from elrcn.errors import ElrcnError
-from elrcn.manifest import Manifest
-from elrcn.report.artifacts import Shown, html_caption
+from elrcn.manifest import Finding, Manifest
+from elrcn.remarks import remark_line
+from elrcn.report.artifacts import Shown, html_caption, one_line
 
 _TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
 
@@ -60,21 +62,37 @@ class Origin:
 
 @dataclass(frozen=True)
 class Banner(Shown):
-    """Notice that shows itself at the top of a page, in a notebook and in the book."""
+    """Notice that shows itself at the top of a page, in a notebook and in the book.
+
+    `remarks` are what the loaders and preprocessing remarked: counted in one line, and folded.
+    """
 
     kind: str
     title: str
     text: str
+    remarks: tuple[Finding, ...] = ()
 
     def markdown(self) -> str:
         """MyST admonition."""
-        return f"````{{admonition}} {self.title}\n:class: {self.kind}\n\n{self.text}\n````\n"
+        text = self.text
+        if self.remarks:
+            # As a block of code: names of files and cells of sheets may hold anything.
+            each = "\n".join(f"- {one_line(str(finding))}" for finding in self.remarks)
+            folded = f"````{{dropdown}} Each of them\n```text\n{each}\n```\n````"
+            text += f"\n\n{remark_line(self.remarks)}.\n\n{folded}"
+        return f"`````{{admonition}} {self.title}\n:class: {self.kind}\n\n{text}\n`````\n"
 
     def html(self) -> str:
         """HTML for a notebook run by hand."""
+        more = ""
+        if self.remarks:
+            each = "".join(f"<li>{html_caption(str(finding))}</li>" for finding in self.remarks)
+            line = html_caption(remark_line(self.remarks))
+            more = f"<details><summary>{line}</summary><ul>{each}</ul></details>"
         return (
             '<div style="border-left:4px solid #D55E00;padding:.5em 1em;background:#fdf3ec;'
-            f'color:#222"><strong>{html_caption(self.title)}</strong><br>{html_caption(self.text)}</div>'
+            f'color:#222"><strong>{html_caption(self.title)}</strong><br>{html_caption(self.text)}'
+            f"{more}</div>"
         )
 
 
@@ -116,7 +134,7 @@ def data_origin(manifest: Manifest) -> Origin:
     )
 
 
-def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
+def origin_banner(manifest: Manifest, profile: str = "", remarks: Iterable[Finding] = ()) -> Banner:
     """Notice for the top of a page computed on `manifest`.
 
     Parameters
@@ -125,7 +143,10 @@ def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
         The clips the page used.
     profile : str
         Name of the profile the page ran under.
+    remarks : iterable of Finding
+        What the loaders and preprocessing remarked (`elrcn.session.Session.findings`).
     """
+    remarks = tuple(remarks)
     origin = data_origin(manifest)
     run = f" Profile: `{profile}`." if profile else ""
     if not origin.any_synthetic:
@@ -133,7 +154,7 @@ def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
             f"{origin.size}: {origin.label}. The page may show frames and labels that the "
             f"databases' licences do not allow to be passed on: keep it to yourself.{run}"
         )
-        return Banner("note", "Computed on licensed data", text)
+        return Banner("note", "Computed on licensed data", text, remarks)
     made = [_TITLES.get(name, name) for name, flag in origin.synthetic.items() if flag]
     text = (
         f"Every number and every face below comes from {origin.size}: {origin.label}. No recording "
@@ -141,5 +162,5 @@ def origin_banner(manifest: Manifest, profile: str = "") -> Banner:
         f"and no value confirms or refutes one of the paper.{run}"
     )
     if not all(origin.synthetic.values()):
-        return Banner("warning", "Made in part from the synthetic corpus", text)
-    return Banner("warning", "Made from the synthetic corpus", text)
+        return Banner("warning", "Made in part from the synthetic corpus", text, remarks)
+    return Banner("warning", "Made from the synthetic corpus", text, remarks)

@@ -4,6 +4,7 @@
 """
 
 import datetime
+import re
 import shutil
 
 import openpyxl
@@ -26,6 +27,7 @@ from layouts import (
 
 from elrcn.databases.check import check_report, require_usable
 from elrcn.errors import ElrcnError
+from elrcn.remarks import KINDS, LEFT_OUT
 
 SHEET = "CASME2-coding-20140508.xlsx"
 CLASSES = "CASME2-ObjectiveClasses.xlsx"
@@ -331,6 +333,15 @@ CASES = [("CASME2", name, *case) for name, case in BAD.items()]
 CASES += [("SAMM", name, *case) for name, case in BAD_SAMM.items()]
 
 
+def rows_left_out(reading):
+    """Rows that the findings say are in no manifest: by their place, or by their clip."""
+    said = [f for f in reading.findings if f.kind in LEFT_OUT]
+    places = {p for f in said for p in re.findall(r"row \d+", f.where)}
+    clips = {f.clip for f in said if f.clip and "row " not in f.where}
+    rows = {label.clip_id: re.search(r"row \d+", label.where)[0] for label in reading.labels}
+    return len(places | {rows[clip] for clip in clips if clip in rows})
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     """One clean copy of each database; every case spoils a copy of its own."""
@@ -363,6 +374,11 @@ def test_bad_input(good, tmp_path, database, change, message, code):
     assert report.exit_code == code, text
     assert "Traceback" not in text
     assert set(tmp_path.rglob("*")) == spoilt  # reading writes nothing
+    if reading := report.databases[0].reading:
+        assert reading.rows == len(reading.manifest) + rows_left_out(reading)
+        assert f"rows    {reading.rows} = {len(reading.manifest)} clips used + " in text
+        assert all(f.kind in KINDS and f.kind for f in reading.findings)
+        assert "no known reason" not in text
     if report.databases[0].failed:
         assert isinstance(report.databases[0].failed, ElrcnError)
     elif code == 2:

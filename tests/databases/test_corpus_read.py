@@ -33,9 +33,10 @@ def expected(corpus):
 
 
 def read(name, root):
-    """Labels of a copy without a single finding."""
+    """Labels of a copy without a finding, but for the one on a sheet of the 2019 revision."""
     manifest, findings = READERS[name].read(root, progress=False)
-    assert findings == []
+    later = (root / "CASME2-coding-20190701.xlsx").exists()
+    assert [f.kind for f in findings] == ["revision"] * later
     return manifest.table.drop(columns="frames")
 
 

@@ -95,7 +95,7 @@ def test_dates_and_truth_values_of_xls_keep_their_kind(tmp_path):
     sheet.write(0, 1, True)
     sheet.write(0, 2, 4)
     book.save(str(tmp_path / "x.xls"))
-    ((_, ((date, truth, number),)),) = read_workbook(tmp_path / "x.xls")
+    ((_, ((date, truth, number),), _),) = read_workbook(tmp_path / "x.xls")
     assert date == datetime.datetime(2014, 4, 7)
     assert truth is True
     assert text(number) == "4"

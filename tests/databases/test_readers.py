@@ -96,7 +96,7 @@ def test_every_shape_of_casme2_gives_the_same_manifest(tmp_path, plain, shape):
         (root / rename[0]).rename(root / rename[1])
     manifest, findings = casme2.read(root, **QUIET)
     pd.testing.assert_frame_equal(labels(manifest), labels(plain))
-    assert findings == []
+    assert [f.kind for f in findings] == ["revision"] * shape.startswith("2019")
 
 
 QUIRKS = {

@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 from elrcn.audit import grim_table
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
-from elrcn.manifest import COLUMNS, Manifest
+from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
 from elrcn.printed import load_counts, load_printed
@@ -223,6 +223,12 @@ def test_banner_comes_from_the_data(manifest, tmp_path):
     banner = origin_banner(manifest, "demo")
     assert banner.title == "Made from the synthetic corpus"
     assert "No recording" in banner.markdown() and "`demo`" in banner.markdown()
+    assert "Remarks" not in banner.markdown() + banner.html()
+    found = [Finding("remark", "a <b> `c`\n```", "x.xlsx, row 2", "SAMM/x", "no-frames")]
+    banner = origin_banner(manifest, "demo", found)
+    assert "\n\nRemarks of the loaders: 1 (1 clip without frames).\n" in banner.markdown()
+    assert "\n- SAMM/x: a <b> `c` ``` (x.xlsx, row 2)\n```\n````\n`````\n" in banner.markdown()
+    assert "<li>SAMM/x: a &lt;b&gt; `c` ``` (x.xlsx, row 2)</li>" in banner.html()
     (tmp_path / "corpus.json").write_text("{")
     with pytest.raises(ElrcnError):
         data_origin(manifest)

@@ -1,0 +1,124 @@
+"""What the loaders remarked is printed by every command that reads the databases."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from elrcn.cli import main
+from elrcn.workspace import find_workspace
+
+sys.path.append(str(Path(__file__).parents[1] / "databases"))
+from layouts import CASME2, changed, write_casme2, write_samm
+
+HERE = find_workspace(__file__)
+CLASSES = "CASME2-ObjectiveClasses.xlsx"
+LINE = re.compile(r"^Remarks of the loaders.*$", re.MULTILINE)
+RULE = "1 label sheet without objective classes, which the action-unit rule gives"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A workspace, and copies of both databases in which two clips of CASME II lack frames."""
+    root = tmp_path_factory.mktemp("home")
+    shutil.copy(HERE.root / "_toc.yml", root)
+    shutil.copytree(HERE.data_manifest, root / "data_manifest")
+    gone = [("26", f"EP0{i}_01", 1, 2, 30, "4", "disgust", "III") for i in (1, 2)]
+    write_casme2(root / "CASME2", [*changed(CASME2, 0, apex=99), *gone])
+    write_samm(root / "SAMM")
+    return root
+
+
+@pytest.fixture
+def elrcn(home, monkeypatch, capsys):
+    monkeypatch.setenv("ELRCN_HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "no-config"))
+    for name in ("ELRCN_VGGFACE", "ELRCN_CASME2", "ELRCN_SAMM"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(line):
+        with pytest.raises(SystemExit) as end:
+            roots = ["--casme2", str(home / "CASME2"), "--samm", str(home / "SAMM")]
+            main([*line.split(), *roots, "--workers", "1", "--quiet"])
+        out = capsys.readouterr()
+        return end.value.code, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def without_classes(home):
+    (home / "CASME2" / CLASSES).rename(home / CLASSES)
+    yield
+    (home / CLASSES).rename(home / "CASME2" / CLASSES)
+
+
+@pytest.mark.parametrize("table", ["table2", "table1"])
+def test_run_says_that_the_rule_took_the_place_of_the_class_sheet(elrcn, without_classes, table):
+    code, out, err = elrcn(f"run {table} --profile smoke --device cpu --method majority")
+    assert code == 0, err
+    lines = LINE.findall(out)
+    assert lines[0] == (
+        f"Remarks of the loaders: 4 ({RULE}, 2 clips without frames, 1 apex frame outside the "
+        "clip); whole: add --remarks"
+    )
+    assert out.index(lines[0]) < out.index("majority ")
+
+
+def test_a_class_sheet_that_cannot_be_read_stops_the_run(elrcn, home):
+    path = home / "CASME2" / CLASSES
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    try:
+        code, out, err = elrcn("run table2 --profile smoke --device cpu --method majority")
+    finally:
+        path.write_bytes(whole)
+    assert code == 2 and CLASSES in err and "Traceback" not in err
+    assert "UAR" not in out
+
+
+def test_whole_on_request(elrcn):
+    line = "run table2 --profile smoke --device cpu --dry-run --no-probe"
+    code, out, _ = elrcn(line)
+    (short,) = LINE.findall(out)
+    assert code == 0 and short.endswith("; whole: add --remarks")
+    code, out, _ = elrcn(line + " --remarks")
+    assert code == 0 and LINE.findall(out) == [short.removesuffix("; whole: add --remarks")]
+    assert out.count("in the sheet, but without frames (CASME2-coding-20140508.xlsx, row") == 2
+    assert "CASME2/sub01/EP02_01f: apex 99 lies outside 46..70; taken as unknown" in out
+
+
+def test_preprocess_adds_what_it_remarks_itself(elrcn):
+    code, out, err = elrcn("preprocess --profile smoke --device cpu")
+    assert code == 0, err
+    assert "UserWarning" not in err
+    first, last = LINE.findall(out)
+    assert first.startswith("Remarks of the loaders: 3 (2 clips without frames")
+    assert last == (
+        "Remarks of the loaders and of preprocessing: 6 (2 clips without frames, 1 apex frame "
+        "outside the clip, 3 clips without a face, used whole); whole: add --remarks"
+    )
+    # Known from the cache, it is said again.
+    code, out, _ = elrcn("preprocess --profile smoke --device cpu --remarks")
+    assert code == 0 and "SAMM/006/006_1_2: No face was found in the onset frame" in out
+
+
+def test_train_prints_them_before_it_starts(elrcn, home, monkeypatch):
+    from elrcn.session import Session
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "stacks", stop)
+    code, out, _ = elrcn(f"train table1 --profile smoke --device cpu --out {home / 'model'}")
+    assert code == 130
+    assert LINE.findall(out)[0].startswith("Remarks of the loaders: 3 (2 clips without frames")
+
+
+def test_check_shows_that_the_rows_add_up(elrcn):
+    code, out, _ = elrcn("manifest check")
+    assert code == 1
+    assert "rows    7 = 5 clips used + 2 left out" in out
+    assert "rows    3 = 3 clips used + 0 left out" in out
