@@ -3,12 +3,17 @@
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from elrcn.cli import main
-from elrcn.workspace import find_workspace
+from elrcn.manifest import Finding
+from elrcn.report.notice import origin_banner
+from elrcn.session import Session
+from elrcn.workspace import Workspace, find_workspace
 
 sys.path.append(str(Path(__file__).parents[1] / "databases"))
 from layouts import CASME2, changed, write_casme2, write_samm
@@ -31,8 +36,27 @@ def home(tmp_path_factory):
     return root
 
 
+class Clips(np.ndarray):
+    """Network input that is computed in no time."""
+
+    findings = ()
+
+
+def make_clips(manifest, *_, **options):
+    clips = np.zeros((len(manifest), 2, 1, 4, 4), np.uint8).view(Clips)
+    clips.findings = tuple(
+        Finding("remark", "No face was found", row.frames[0], row.clip_id, "no-face")
+        for row in manifest.table.itertuples()
+        if row.database == "SAMM"
+    )
+    warnings.warn("No face found; the whole frame is used: ...", stacklevel=2)
+    return clips
+
+
 @pytest.fixture
 def elrcn(home, monkeypatch, capsys):
+    for name in ("build_stacks", "build_frames"):
+        monkeypatch.setattr(f"elrcn.session.{name}", make_clips)
     monkeypatch.setenv("ELRCN_HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "no-config"))
     for name in ("ELRCN_VGGFACE", "ELRCN_CASME2", "ELRCN_SAMM"):
@@ -90,24 +114,23 @@ def test_whole_on_request(elrcn):
     assert "CASME2/sub01/EP02_01f: apex 99 lies outside 46..70; taken as unknown" in out
 
 
-def test_preprocess_adds_what_it_remarks_itself(elrcn):
+def test_preprocess_adds_what_it_remarks_itself(elrcn, recwarn):
     code, out, err = elrcn("preprocess --profile smoke --device cpu")
     assert code == 0, err
-    assert "UserWarning" not in err
+    assert not [w for w in recwarn if "No face" in str(w.message)]
     first, last = LINE.findall(out)
     assert first.startswith("Remarks of the loaders: 3 (2 clips without frames")
     assert last == (
         "Remarks of the loaders and of preprocessing: 6 (2 clips without frames, 1 apex frame "
         "outside the clip, 3 clips without a face, used whole); whole: add --remarks"
     )
-    # Known from the cache, it is said again.
     code, out, _ = elrcn("preprocess --profile smoke --device cpu --remarks")
-    assert code == 0 and "SAMM/006/006_1_2: No face was found in the onset frame" in out
+    assert (
+        code == 0 and "\n  SAMM/006/006_1_2: No face was found (006/006_1_2/006_05562.jpg)" in out
+    )
 
 
 def test_train_prints_them_before_it_starts(elrcn, home, monkeypatch):
-    from elrcn.session import Session
-
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -115,6 +138,19 @@ def test_train_prints_them_before_it_starts(elrcn, home, monkeypatch):
     code, out, _ = elrcn(f"train table1 --profile smoke --device cpu --out {home / 'model'}")
     assert code == 130
     assert LINE.findall(out)[0].startswith("Remarks of the loaders: 3 (2 clips without frames")
+
+
+def test_a_page_looks_for_faces_before_its_notice(home, monkeypatch):
+    folders = {"casme2_root": home / "CASME2", "samm_root": home / "SAMM"}
+    session = Session("smoke", **folders, workspace=Workspace(home), progress=False)
+    face = Finding("remark", "No face was found", "x", "SAMM/006/006_1_2", "no-face")
+    monkeypatch.setattr("elrcn.session.find_crops", lambda *_: ([], [face]))
+    assert len(session.findings) == 3
+    assert session.with_faces(session.manifest)[3:] == [face]
+    assert session.with_faces(session.manifest) == session.findings
+    banner = origin_banner(session.manifest, "smoke", session.findings).markdown()
+    assert "Remarks of the loaders and of preprocessing: 4 (2 clips without frames" in banner
+    assert "- SAMM/006/006_1_2: No face was found (x)" in banner
 
 
 def test_check_shows_that_the_rows_add_up(elrcn):
