@@ -26,7 +26,7 @@ def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]
         try:
             held = tables(path)
         except ElrcnError as error:
-            fix = f"{error.fix}; replace it, or move it away if it is none of the database's"
+            fix = f"{error.fix}; or copy it anew, or move it away to do without it"
             raise ElrcnError(error.what, error.where, fix) from None
         if not held:
             findings.append(Finding("remark", NOT_USED, path.name, kind="unused"))

@@ -101,7 +101,7 @@ def read_workbook(path: Path) -> list[Sheet]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise ElrcnError(
-            f"The label sheet cannot be read: {error.strerror or error}.",
+            f"The sheet cannot be read: {error.strerror or error}.",
             where=path,
             fix="check the path and the file's permissions",
         ) from None
@@ -112,13 +112,11 @@ def read_workbook(path: Path) -> list[Sheet]:
             return _read_xls(data)
     except Exception as error:  # both parsers raise nearly anything on a damaged file
         raise ElrcnError(
-            f"The label sheet is damaged or encrypted ({type(error).__name__}: {error}).",
+            f"The sheet is damaged or encrypted ({type(error).__name__}: {error}).",
             where=path,
             fix="open it in a spreadsheet program and save it as .xlsx",
         ) from None
-    raise ElrcnError(
-        "The label sheet is no Excel workbook.", where=path, fix="save it as .xlsx or .xls"
-    )
+    raise ElrcnError("The sheet is no Excel workbook.", where=path, fix="save it as .xlsx or .xls")
 
 
 def _read_xlsx(data):
