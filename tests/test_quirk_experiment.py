@@ -79,6 +79,8 @@ def test_all_together_is_every_switch(session):
         assert {one for one in every if not getattr(quirks, one)} == off
         assert quirks.updates_before > 0 and METHODS[name].labels is substring_labels
         assert change["gates"] == "hard" and change["temporal"].dense == 128
+        assert change["temporal"].biases == 1
+        assert {change[f"{stage}_train"].epsilon for stage in ("spatial", "temporal")} == {"keras"}
         assert change["temporal_train"].patience == session.profile.temporal_train.max_epochs
         assert METHODS[name].build(session, NO_WEIGHTS).scaling == "standard"
 
