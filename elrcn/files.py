@@ -72,10 +72,13 @@ def replacing(path: str | Path, fix: str = "") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        if part.is_dir() and path.is_dir() and any(path.iterdir()):
-            return  # another process was first
         _to_disk(part)
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except OSError:
+            if not (part.is_dir() and path.is_dir() and any(path.iterdir())):
+                raise
+            return  # another process was first
         _to_disk(path.parent)
     except OSError as error:
         raise ElrcnError(

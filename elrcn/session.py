@@ -7,11 +7,12 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 
-from elrcn.config import PreprocessConfig, config_hash, get_profile
-from elrcn.databases.check import LOADERS, is_synthetic, require_usable
+from elrcn.config import PreprocessConfig, get_profile
+from elrcn.databases.check import LOADERS, require_usable
 from elrcn.databases.corpus import make_corpus
-from elrcn.databases.corpus.writer import VERSION
+from elrcn.databases.corpus.receipt import RECEIPT, corpus_key
 from elrcn.databases.roots import resolve_roots
+from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest, concat
@@ -81,17 +82,40 @@ class Session:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the data are the embedded corpus, given as such or by its path."""
-        return all(is_synthetic(root) for root in self.roots.values())
+        """Whether all data carry the mark of the embedded corpus, wherever they lie."""
+        return all(self._marked.values())
+
+    @property
+    def data(self) -> str:
+        """Two or three words for what the numbers are computed on."""
+        made = [name for name, marked in self._marked.items() if marked]
+        if made and not self.synthetic:
+            return f"databases given, of which {' and '.join(made)} synthetic"
+        return "synthetic corpus" if made else "databases given"
+
+    @cached_property
+    def _marked(self) -> dict[str, bool]:
+        return {name: is_synthetic(root) for name, root in self.roots.items()}
 
     @cached_property
     def roots(self) -> dict[str, Path]:
-        """Database name to its folder."""
+        """Database name to its folder; an embedded corpus is checked, frame by frame, first.
+
+        Raises
+        ------
+        ElrcnError
+            If the user has named a corpus that is damaged, with its clips. The workspace's own is
+            mended instead, with a warning.
+        """
         if self.given:
+            require_usable(self._origin)
             return self.given
-        with computed_once(self.embedded_folder):
-            made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
+        made = make_corpus(self.embedded_folder, self.profile.corpus, progress=self.progress)
         return {"CASME2": Path(made.casme2), "SAMM": Path(made.samm)}
+
+    @cached_property
+    def _origin(self) -> list[Finding]:
+        return [f for name, root in self.given.items() for f in origin_findings(name, root)]
 
     @property
     def embedded_folder(self) -> Path:
@@ -100,17 +124,24 @@ class Session:
         Another configuration or generator has another folder, so that an update of this package
         never meets the corpus of an older one.
         """
-        key = config_hash(self.profile.corpus, VERSION, length=8)
+        key = corpus_key(self.profile.corpus)[:8]
         return self.workspace.corpora / f"corpus-{self.profile.name}-{key}"
 
-    @property
+    @cached_property
     def corpus_root(self) -> Path | None:
-        """Folder of the embedded corpus, whose ``truth/`` only reports may read; else None."""
-        return next(iter(self.roots.values())).parent if self.synthetic else None
+        """Folder of the embedded corpus, whose ``truth/`` only reports may read.
+
+        None for licensed databases, and for a copy that lies in no corpus with its truth.
+        """
+        folders = {root.parent for root in self.roots.values()}
+        if not self.synthetic or len(folders) > 1:
+            return None
+        (folder,) = folders
+        return folder if (folder / RECEIPT).is_file() and (folder / "truth").is_dir() else None
 
     @cached_property
     def _read(self) -> tuple[Manifest, list[Finding]]:
-        parts, findings = [], []
+        parts, findings = [], list(self._origin)
         for name, root in self.roots.items():
             reading = LOADERS[name](root, workers=self.preprocess_workers, progress=self.progress)
             parts.append(reading.manifest)

@@ -114,19 +114,18 @@ def _known_methods(names, methods) -> dict:
 
 def _plans(session, names):
     """Plans of the experiments; no corpus is made yet, the clips it will have are taken."""
+    from elrcn.databases.corpus.receipt import is_finished
     from elrcn.experiments import plan, plan_manifest
     from elrcn.experiments.planned import planned_manifest
-    from elrcn.report.notice import corpus_receipt
 
-    made = (corpus_receipt(session.embedded_folder / "SAMM") or {}).get("done")
-    if not session.given and not made:
+    if not session.given and not is_finished(session.embedded_folder):
         planned = planned_manifest(session.profile.corpus)
         groups = session.profile.ablation_groups
         return [
             plan_manifest(name, planned, groups) for name in names
         ], "synthetic corpus, not yet made"
     plans = [plan(name, session) for name in names]
-    return plans, "synthetic corpus" if session.synthetic else "databases given"
+    return plans, session.data
 
 
 def _tell(session, names, methods, options, probe, peak, share) -> float | None:
@@ -173,9 +172,7 @@ def _run_one(session, name: str, methods, options) -> None:
     from elrcn.report.tables import convergence_note
 
     p = plan(name, session)
-    click.echo(
-        _headline(p, session, "synthetic corpus" if session.synthetic else "databases given")
-    )
+    click.echo(_headline(p, session, session.data))
     results = run_experiment(name, session, methods, options)
     click.echo(f"\n{'method':<12} {'WAR':>7} {'UAR':>7} {'UF1':>7} {'F1*':>7}")
     for method, rows in results.items():
@@ -198,8 +195,7 @@ def _measure_one(session, name: str, options) -> None:
     session.require(*experiment.task.databases)
     click.echo(f"{experiment.paper}: {experiment.title}")
     table = experiment.measure(session, options)
-    data = "synthetic corpus" if session.synthetic else "databases given"
-    about = f"{len(table)} measurements ({data}), profile {session.profile.name}"
+    about = f"{len(table)} measurements ({session.data}), profile {session.profile.name}"
     click.echo(f"{about}, device {session.device}\n")
     short = experiment.summarise(table) if experiment.summarise else table
     if short.empty:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from elrcn.databases import casme2, samm
 from elrcn.databases.check_text import render
 from elrcn.databases.counts import Count, count_both, count_clips
 from elrcn.databases.reader import Reading
+from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.facs import EYE_HEAD_JAW, objective_class, parse, possible_classes
 from elrcn.manifest import Finding
@@ -25,11 +25,13 @@ _SIZE_TOLERANCE = 0.2
 class DatabaseReport:
     """What was found out about one database; `failed` holds the reason if it cannot be read.
 
-    `findings` are those of the reader and of the checks here, `notes` facts that call for nothing.
+    `synthetic` means the embedded corpus, whose counts need not be the published ones. `findings`
+    are those of the reader and of the checks here, `notes` facts that call for nothing.
     """
 
     database: str
     root: Path
+    synthetic: bool = False
     reading: Reading | None = None
     failed: ElrcnError | None = None
     counts: tuple[Count, ...] = ()
@@ -47,13 +49,15 @@ class CheckReport:
     databases : tuple of DatabaseReport
     combined : tuple of Count
         CDE: classes I to V of both databases; empty if one is absent.
-    synthetic : bool
-        The data are the embedded corpus, so counts need not be the published ones.
     """
 
     databases: tuple[DatabaseReport, ...]
     combined: tuple[Count, ...] = ()
-    synthetic: bool = False
+
+    @property
+    def synthetic(self) -> bool:
+        """All data are the embedded corpus, so counts need not be the published ones."""
+        return all(report.synthetic for report in self.databases)
 
     @property
     def findings(self) -> list[Finding]:
@@ -113,32 +117,23 @@ def check_report(
             fix="give --casme2 or --samm, set ELRCN_CASME2 or ELRCN_SAMM, or write them into the "
             "user configuration",
         )
-    synthetic = all(is_synthetic(root) for root in roots.values())
     reports = []
     for database in sorted(roots):
         root = Path(roots[database])
         try:
             reading = LOADERS[database](root, **common, **(options or {}).get(database, {}))
-            reports.append(_database(database, root, reading, synthetic))
+            reports.append(_database(database, root, reading))
         except ElrcnError as error:
-            reports.append(DatabaseReport(database, root, failed=error))
+            reports.append(DatabaseReport(database, root, is_synthetic(root), failed=error))
     readings = [r.reading for r in reports if r.reading]
     combined = (count_both(readings),) if len(readings) == len(LOADERS) else ()
-    return CheckReport(tuple(reports), combined, synthetic)
+    return CheckReport(tuple(reports), combined)
 
 
-def is_synthetic(root: str | Path) -> bool:
-    """Tell whether a database's root lies in an embedded corpus (a ``corpus.json`` beside it)."""
-    path = Path(root).expanduser().resolve().parent / "corpus.json"
-    try:
-        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
-    except (OSError, ValueError):
-        return False
-
-
-def _database(database, root, reading: Reading, synthetic) -> DatabaseReport:
-    counts = count_clips(database, reading)
+def _database(database, root, reading: Reading) -> DatabaseReport:
+    counts, synthetic = count_clips(database, reading), is_synthetic(root)
     said, notes = _disagreements(reading)
+    said += origin_findings(database, root)
     said += _lengths(reading) + _sizes(reading)
     different = [c for c in counts if c.differs]
     if different and not synthetic:
@@ -149,7 +144,9 @@ def _database(database, root, reading: Reading, synthetic) -> DatabaseReport:
         notes.append(f"the apex is unknown in {unknown} of {len(reading.manifest)} clips")
     subjects = reading.manifest.table["subject"].value_counts().sort_index().to_dict()
     findings = (*reading.findings, *said)
-    return DatabaseReport(database, root, reading, None, counts, subjects, findings, tuple(notes))
+    return DatabaseReport(
+        database, root, synthetic, reading, None, counts, subjects, findings, tuple(notes)
+    )
 
 
 def _disagreements(reading: Reading) -> tuple[list[Finding], list[str]]:

@@ -20,19 +20,21 @@ _VERDICTS = (
 def render(report: CheckReport) -> str:
     """Return `report` as text: a section a database, errors before remarks, the verdict last."""
     lines = []
-    if report.synthetic:
+    made = [_TITLES[one.database] for one in report.databases if one.synthetic]
+    if made:
+        data = "These data are" if report.synthetic else f"{' and '.join(made)}: these data are"
         lines += [
-            "These data are SYNTHETIC: the embedded corpus, not the licensed databases.",
+            f"{data} SYNTHETIC: the embedded corpus, not the licensed databases.",
             "Counts therefore differ from the published ones.",
             "",
         ]
     for one in report.databases:
-        lines += [*_section(one, not report.synthetic), ""]
+        lines += [*_section(one, not one.synthetic), ""]
     if report.combined:
         lines += [
             "Both databases",
             "--------------",
-            *_count_lines(report.combined, not report.synthetic),
+            *_count_lines(report.combined, not made),
             "",
         ]
     lines.append(_VERDICTS[report.exit_code])

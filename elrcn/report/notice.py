@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from elrcn.errors import ElrcnError
+from elrcn.databases.synthetic import find_mark
 from elrcn.manifest import Finding, Manifest
 from elrcn.remarks import remark_line
 from elrcn.report.artifacts import Shown, html_caption, one_line
@@ -22,14 +20,17 @@ class Origin:
     Attributes
     ----------
     synthetic : dict of str to bool
-        Database name to whether its folder belongs to an embedded corpus.
+        Database name to whether its data carry the mark of the embedded corpus.
     clips, subjects : dict of str to int
         Counts per database.
+    mixture : dict of str to str
+        Databases in which only some clips are synthetic, and what to say of them.
     """
 
     synthetic: dict[str, bool]
     clips: dict[str, int]
     subjects: dict[str, int]
+    mixture: dict[str, str] = field(default_factory=dict)
 
     @property
     def any_synthetic(self) -> bool:
@@ -46,7 +47,8 @@ class Origin:
             parts.append(" and ".join(real))
         if made:
             parts.append(f"synthetic corpus in the layout of {' and '.join(made)}")
-        return " and ".join(parts)
+        said = [f"{_TITLES.get(name, name)}: {what}" for name, what in self.mixture.items()]
+        return " and ".join(parts) + (f" ({'; '.join(said)})" if said else "")
 
     @property
     def size(self) -> str:
@@ -100,37 +102,15 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def corpus_receipt(root: Path) -> dict | None:
-    """Return the receipt of the embedded corpus that the database folder `root` belongs to.
-
-    Returns
-    -------
-    dict or None
-        Content of ``corpus.json`` beside the folder; None for a licensed database.
-
-    Raises
-    ------
-    ElrcnError
-        If the receipt is no JSON.
-    """
-    path = Path(root).parent / "corpus.json"
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ElrcnError(
-            "The corpus receipt cannot be read.", where=path, fix="make the corpus again"
-        ) from error
-
-
 def data_origin(manifest: Manifest) -> Origin:
     """Find out from the data where the clips of `manifest` come from."""
     groups = manifest.table.groupby("database", sort=False)
+    marks = {name: find_mark(manifest.roots[name]) for name, _ in groups}
     return Origin(
-        synthetic={name: corpus_receipt(manifest.roots[name]) is not None for name, _ in groups},
+        synthetic={name: mark.found for name, mark in marks.items()},
         clips={name: len(part) for name, part in groups},
         subjects={name: part["subject"].nunique() for name, part in groups},
+        mixture={name: mark.mixture for name, mark in marks.items() if mark.mixture},
     )
 
 
@@ -161,6 +141,6 @@ def origin_banner(manifest: Manifest, profile: str = "", remarks: Iterable[Findi
         f"of a person went into it, so nothing here measures performance on {' or '.join(made)}, "
         f"and no value confirms or refutes one of the paper.{run}"
     )
-    if not all(origin.synthetic.values()):
+    if origin.mixture or not all(origin.synthetic.values()):
         return Banner("warning", "Made in part from the synthetic corpus", text, remarks)
     return Banner("warning", "Made from the synthetic corpus", text, remarks)

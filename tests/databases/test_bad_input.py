@@ -348,7 +348,7 @@ def good(tmp_path_factory):
     base = tmp_path_factory.mktemp("good")
     roots = {
         "CASME2": mark_synthetic(write_casme2(base / "CASME2")),
-        "SAMM": write_samm(base / "SAMM"),
+        "SAMM": mark_synthetic(write_samm(base / "SAMM")),
     }
     clean = check_report(roots, deep=True, progress=False)
     assert clean.exit_code == 0, clean.render_text()

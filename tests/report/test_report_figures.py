@@ -1,6 +1,5 @@
 """Every figure has a title, labelled axes and alternative text, and the same bytes each time."""
 
-import json
 from types import SimpleNamespace
 
 import cv2
@@ -14,6 +13,8 @@ matplotlib.use("Agg")
 
 from elrcn.audit import grim_table
 from elrcn.config import PROFILES
+from elrcn.databases.corpus.film import encode
+from elrcn.databases.corpus.sheets import workbook_bytes
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.temporal import TemporalHead
@@ -214,7 +215,10 @@ def test_saved_figure(tmp_path, monkeypatch, results):
 def test_banner_comes_from_the_data(manifest, tmp_path):
     assert not data_origin(manifest).any_synthetic
     assert origin_banner(manifest).title == "Computed on licensed data"
-    (tmp_path / "corpus.json").write_text(json.dumps({"seed": 1}))
+    (tmp_path / "corpus.json").write_text("{}")  # what lies beside the data tells nothing
+    assert origin_banner(manifest).title == "Computed on licensed data"
+    for name in ("CASME2", "SAMM"):
+        (tmp_path / name / "labels.xlsx").write_bytes(workbook_bytes({"Sheet1": []}))
     origin = data_origin(manifest)
     assert origin.synthetic == {"CASME2": True, "SAMM": True}
     assert origin.note("LOSO") == (
@@ -229,9 +233,19 @@ def test_banner_comes_from_the_data(manifest, tmp_path):
     assert "\n\nRemarks of the loaders: 1 (1 clip without frames).\n" in banner.markdown()
     assert "\n- SAMM/x: a <b> `c` ``` (x.xlsx, row 2)\n```\n````\n`````\n" in banner.markdown()
     assert "<li>SAMM/x: a &lt;b&gt; `c` ``` (x.xlsx, row 2)</li>" in banner.html()
-    (tmp_path / "corpus.json").write_text("{")
-    with pytest.raises(ElrcnError):
-        data_origin(manifest)
+
+
+def test_a_mixture_is_said(manifest, tmp_path):
+    other = tmp_path / "CASME2" / "sub02"
+    other.mkdir()
+    (other / "img1.jpg").write_bytes(encode(np.zeros((8, 8), np.uint8), 90))
+    origin = data_origin(manifest)
+    assert origin.synthetic == {"CASME2": True, "SAMM": False}
+    assert origin.label == (
+        "SAMM and synthetic corpus in the layout of CASME II "
+        "(CASME II: 1 of 2 clip folders are synthetic, so the whole counts as such)"
+    )
+    assert origin_banner(manifest).title == "Made in part from the synthetic corpus"
 
 
 def test_grim_figure():

@@ -12,6 +12,7 @@ from elrcn.databases.corpus.canvas import Canvas, smoothstep
 from elrcn.databases.corpus.eyes import closing_lids
 from elrcn.databases.corpus.faces import Face
 from elrcn.databases.corpus.identity import Identity, draw_identity
+from elrcn.databases.corpus.mark import mark_jpeg
 from elrcn.databases.corpus.motion import Motion, Warp, draw_motion
 from elrcn.databases.corpus.plan import ClipPlan, generator, stream
 from elrcn.databases.corpus.skin import skin_tone
@@ -125,11 +126,11 @@ def _coarse(canvas: Canvas, pose: np.ndarray) -> Canvas:
 
 
 def encode(pixels: np.ndarray, quality: int) -> bytes:
-    """JPEG file of 8-bit pixels (grey, or colour in OpenCV's channel order)."""
+    """JPEG file, marked as synthetic, of 8-bit pixels (grey, or colour in OpenCV's order)."""
     done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError("OpenCV could not encode a JPEG frame")
-    return data.tobytes()
+    return mark_jpeg(data.tobytes())
 
 
 class NoiseSheet:

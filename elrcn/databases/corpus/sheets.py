@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 import io
-import os
 import re
 import zipfile
 from pathlib import Path
 
 from openpyxl import Workbook
 
+from elrcn.databases.corpus.mark import MARK
 from elrcn.databases.corpus.plan import ClipPlan
+from elrcn.files import write
 
 CASME2_HEADER = (
     "Subject",
@@ -100,14 +101,20 @@ def samm_rows(plans: list[ClipPlan], times: dict[str, tuple[int, int, int]]):
 
 
 def workbook_bytes(sheets: dict[str, list[tuple]]) -> bytes:
-    """Return an .xlsx file with these sheets; the same rows give the same bytes on any day."""
+    """Return an .xlsx file with these sheets; the same rows give the same bytes on any day.
+
+    `MARK` stands in the workbook's properties and on a last sheet of its own, where people see it
+    and readers, who look for a header, do not.
+    """
     book = Workbook()
     book.remove(book.active)
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)
         for row in rows:
             sheet.append(row)
+    book.create_sheet("Synthetic")["B1"] = MARK
     book.properties.creator = "elrcn"
+    book.properties.title = book.properties.description = MARK
     raw = io.BytesIO()
     book.save(raw)
     # openpyxl stamps the hour into docProps and into the archive: give both a fixed date.
@@ -124,27 +131,22 @@ def workbook_bytes(sheets: dict[str, list[tuple]]) -> bytes:
     return fixed.getvalue()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    os.replace(part, path)
+#: Workbooks of a corpus, below its root.
+SHEETS = (
+    "CASME2/CASME2-coding-20140508.xlsx",
+    "CASME2/CASME2-ObjectiveClasses.xlsx",
+    "SAMM/SAMM_Micro_FACS_Codes_v2.xlsx",
+)
 
 
 def write_sheets(root: Path, plans: list[ClipPlan], times: dict[str, tuple[int, int, int]]) -> None:
-    """Write the three label sheets under `root`."""
+    """Write the three label sheets, `SHEETS`, under `root`."""
     casme2 = [p for p in plans if p.database == "CASME2"]
     samm = [p for p in plans if p.database == "SAMM"]
-    write_bytes(
-        root / "CASME2" / "CASME2-coding-20140508.xlsx",
+    labels, classes, codes = (root / name for name in SHEETS)
+    write(
+        labels,
         workbook_bytes({"Sheet1": list(casme2_rows(casme2, times)), "Sheet2": [], "Sheet3": []}),
     )
-    write_bytes(
-        root / "CASME2" / "CASME2-ObjectiveClasses.xlsx",
-        workbook_bytes({"Sheet1": list(objective_rows(casme2))}),
-    )
-    write_bytes(
-        root / "SAMM" / "SAMM_Micro_FACS_Codes_v2.xlsx",
-        workbook_bytes({"MICRO_ONLY": list(samm_rows(samm, times))}),
-    )
+    write(classes, workbook_bytes({"Sheet1": list(objective_rows(casme2))}))
+    write(codes, workbook_bytes({"MICRO_ONLY": list(samm_rows(samm, times))}))

@@ -6,6 +6,7 @@ Nothing of the pipeline reads this; pages and tests compare against it.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from elrcn.databases.corpus.motion import displacement, expand
 from elrcn.databases.corpus.units import field_mask
 from elrcn.errors import ElrcnError
+from elrcn.files import replacing
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Truth:
         Head shift x, y (pixels), turn (radians) and log scale.
     blink : (n,) float32
         Lid closure, 0 open to 1 closed.
+    frames_sha256 : str
+        Digest of the frames this is the truth of, as `elrcn.databases.frames.scan_clip` gives it.
+    corpus_key : str
+        What the corpus is made of, see `elrcn.databases.corpus.receipt.corpus_key`.
     """
 
     clip_id: str
@@ -55,6 +61,8 @@ class Truth:
     amounts: np.ndarray
     head: np.ndarray
     blink: np.ndarray
+    frames_sha256: str
+    corpus_key: str
 
     @cached_property
     def fields(self) -> np.ndarray:
@@ -128,36 +136,40 @@ def load_truth(root: str | Path, clip_id: str) -> Truth:
     try:
         with np.load(path, allow_pickle=False) as data:
             values = {name: data[name] for name in data.files}
+        width, height, onset, apex, offset = (int(v) for v in values["shape_and_times"])
+        return Truth(
+            clip_id=clip_id,
+            width=width,
+            height=height,
+            numbers=values["numbers"],
+            onset=onset,
+            apex=apex,
+            offset=offset,
+            units=tuple(int(u) for u in values["units"]),
+            sides=tuple(str(s) for s in values["sides"]),
+            basis=values["basis"],
+            amounts=values["amounts"],
+            head=values["head"],
+            blink=values["blink"],
+            frames_sha256=str(values["frames_sha256"]),
+            corpus_key=str(values["corpus_key"]),
+        )
     except FileNotFoundError:
         raise ElrcnError(
             f"No true motion is known for clip {clip_id}.",
             where=path,
             fix="only the embedded corpus has it: check the clip id and the corpus folder",
         ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ElrcnError(f"The truth file is broken: {error}", where=path) from None
-    width, height, onset, apex, offset = (int(v) for v in values["shape_and_times"])
-    return Truth(
-        clip_id=clip_id,
-        width=width,
-        height=height,
-        numbers=values["numbers"],
-        onset=onset,
-        apex=apex,
-        offset=offset,
-        units=tuple(int(u) for u in values["units"]),
-        sides=tuple(str(s) for s in values["sides"]),
-        basis=values["basis"],
-        amounts=values["amounts"],
-        head=values["head"],
-        blink=values["blink"],
-    )
 
 
-def save_truth(path: Path, width: int, height: int, motion, units, sides, basis) -> None:
-    """Write the truth of one clip; same values, same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
+def save_truth(path: Path, width: int, height: int, motion, units, sides, basis, **made) -> None:
+    """Write the truth of one clip, with `made` (``frames_sha256``, ``corpus_key``) as text.
+
+    Same values, same bytes.
+    """
+    with replacing(path) as part, open(part, "wb") as file:
         np.savez_compressed(
             file,
             shape_and_times=np.array((width, height, motion.onset, motion.apex, motion.offset)),
@@ -168,4 +180,5 @@ def save_truth(path: Path, width: int, height: int, motion, units, sides, basis)
             amounts=motion.amounts,
             head=motion.head,
             blink=motion.blink,
+            **{name: np.array(value) for name, value in made.items()},
         )

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from elrcn.databases.corpus.sheets import workbook_bytes, write_bytes
+from elrcn.databases.corpus.mark import MARK
+from elrcn.databases.corpus.sheets import workbook_bytes
 from elrcn.errors import ElrcnError
+from elrcn.files import replacing, write
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 _CASME2_SHEET = "CASME2-coding-20140508.xlsx"
@@ -208,12 +210,12 @@ def _emit_sheets(source: Path, target: Path, variant: Variant) -> None:
         name = "CASME2-coding-20190701.xlsx"
     else:
         name = _CASME2_SHEET
-        write_bytes(casme2 / _CLASSES, workbook_bytes({"Sheet1": classes}))
+        write(casme2 / _CLASSES, workbook_bytes({"Sheet1": classes}))
     if variant.xls:
         _write_xls(casme2 / "CASME2_label_Ver_2.xls", rows)
     else:
-        write_bytes(casme2 / name, workbook_bytes({"Sheet1": rows, "Sheet2": [], "Sheet3": []}))
-    write_bytes(samm / _SAMM_SHEET, workbook_bytes({"MICRO_ONLY": codes}))
+        write(casme2 / name, workbook_bytes({"Sheet1": rows, "Sheet2": [], "Sheet3": []}))
+    write(samm / _SAMM_SHEET, workbook_bytes({"MICRO_ONLY": codes}))
 
 
 def _class(text: str, variant: Variant):
@@ -251,8 +253,9 @@ def _write_xls(path: Path, rows: list[list]) -> None:
             if value is not None:
                 sheet.write(r, c, value)
     book.add_sheet("Sheet2")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book.save(str(path))
+    book.add_sheet("Synthetic").write(0, 0, MARK)
+    with replacing(path) as part:
+        book.save(str(part))
 
 
 def _drop_litter(target: Path) -> None:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from dataclasses import asdict, dataclass
+import warnings
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import cv2
-import joblib
-import numpy as np
-from tqdm import tqdm
 
 from elrcn.config import CorpusConfig
 from elrcn.databases.corpus.film import Sitter
 from elrcn.databases.corpus.plan import ClipPlan, plan_corpus
-from elrcn.databases.corpus.sheets import write_bytes, write_sheets
-from elrcn.databases.corpus.truth import save_truth, truth_path
+from elrcn.databases.corpus.receipt import (
+    FRAME_ROOTS,
+    clip_differs,
+    clip_folder,
+    corpus_key,
+    find_damage,
+    find_strangers,
+    is_whole,
+    open_receipt,
+    recorded_clips,
+    write_receipt,
+)
+from elrcn.databases.corpus.sheets import write_sheets
+from elrcn.databases.corpus.truth import load_truth, save_truth, truth_path
+from elrcn.databases.frames import clip_digest
 from elrcn.errors import ElrcnError
-
-#: Raise when the same configuration would give other bytes.
-VERSION = 3
-RECEIPT = "corpus.json"
-FRAME_ROOTS = {"CASME2": "CASME2/Cropped", "SAMM": "SAMM"}
+from elrcn.files import computed_once, replacing, set_aside, side_by_side, sweep
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,17 @@ def make_corpus(
     progress: bool = True,
     workers: int | None = None,
 ) -> CorpusPaths:
-    """Write the embedded corpus, or finish an interrupted one.
+    """Write the embedded corpus, finish an interrupted one, or mend a damaged one.
 
-    The bytes depend on `config` alone, not on the number of workers or on interruptions.
+    The bytes depend on `config` alone, not on the number of workers, on interruptions or on other
+    processes that make the same corpus. Every file of a finished corpus is compared with the
+    receipt; a clip, a truth file or a sheet that differs is set aside, named in a warning and made
+    again.
 
     Parameters
     ----------
     root : path
-        Folder to write; made if missing. A finished corpus of the same configuration is left alone.
+        Folder to write; made if missing. A whole corpus of the same configuration is left alone.
     config : CorpusConfig
     progress : bool
         Show a progress bar.
@@ -88,12 +95,11 @@ def make_corpus(
     root = Path(root)
     plans = plan_corpus(config)
     try:
-        receipt = _open_receipt(root, config)
-        if not receipt["done"]:
-            times = _film_all(root, config, plans, progress, workers)
-            write_sheets(root, plans, times)
-            shutil.rmtree(root / ".partial", ignore_errors=True)
-            _write_receipt(root, config, done=True)
+        if not is_whole(root, config):
+            with computed_once(root):
+                _make(root, config, plans, progress, workers)
+        for folder in {p for clip in plans for p in _folders(root, clip.clip_id)}:
+            sweep(folder)
     except OSError as error:
         raise ElrcnError(
             f"The corpus could not be written: {error.strerror or error}",
@@ -104,115 +110,95 @@ def make_corpus(
     return CorpusPaths(root)
 
 
-def _open_receipt(root: Path, config: CorpusConfig) -> dict:
-    path = root / RECEIPT
-    wanted = asdict(config)
-    if path.is_file():
-        try:
-            receipt = json.loads(path.read_text())
-            found, version, done = receipt["config"], receipt["version"], bool(receipt["done"])
-        except (ValueError, KeyError, TypeError):
-            raise ElrcnError(
-                "This corpus' receipt cannot be read.",
-                where=path,
-                fix="delete the folder and make the corpus again",
-            ) from None
-        changed = [f"{k}={found.get(k)!r}" for k in wanted if found.get(k) != wanted[k]]
-        if changed or version != VERSION:
-            other = ", ".join(changed) or f"version {version} of the generator"
-            raise ElrcnError(
-                f"This folder holds another corpus ({other}).",
-                where=root,
-                fix="choose another folder, delete this one, or ask for the same settings",
-            )
-        return {"done": done}
-    if root.is_dir() and any(p.name != ".partial" for p in root.iterdir()):
+def _make(root, config, plans, progress, workers) -> None:
+    """Film what is missing or damaged, and write sheets and receipt; the lock is held."""
+    clips = [p.clip_id for p in plans]
+    receipt = open_receipt(root, config)
+    strange = find_strangers(root, clips, FRAME_ROOTS)
+    if strange:
         raise ElrcnError(
-            "This folder is not empty and holds no corpus.",
-            where=root,
-            fix="choose an empty or a new folder",
+            f"{len(strange)} things in this corpus do not belong to it, first {strange[0].name}.",
+            where=strange[0],
+            fix="move them out of the corpus' folder",
         )
-    _write_receipt(root, config, done=False)
-    return {"done": False}
+    known = receipt["clips"] if receipt["done"] else recorded_clips(root, config, clips)
+    damage = find_damage(root, known, receipt.get("sheets", {}))
+    if receipt["done"] and not damage:
+        return  # another process was first
+    for one in damage:
+        if set_aside(one.path, one.what) is None:
+            warnings.warn(f"{one.path}: {one.what}; made again", RuntimeWarning, stacklevel=3)
+    whole = known.keys() - {one.clip for one in damage}
+    _film_all(root, config, [p for p in plans if p.clip_id not in whole], plans, progress, workers)
+    truths = {clip: load_truth(root, clip) for clip in clips}
+    write_sheets(root, plans, {c: (t.onset, t.apex, t.offset) for c, t in truths.items()})
+    write_receipt(root, config, clips)
 
 
-def _write_receipt(root: Path, config: CorpusConfig, done: bool) -> None:
-    value = {
-        "what": "Synthetic corpus written by elrcn; no person is shown",
-        "version": VERSION,
-        "config": asdict(config),
-        "done": done,
-    }
-    write_bytes(root / RECEIPT, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+def _folders(root: Path, clip: str) -> tuple[Path, Path]:
+    return clip_folder(root, clip).parent, truth_path(root, clip).parent
 
 
-def _film_all(root, config, plans, progress, workers) -> dict[str, tuple[int, int, int]]:
-    """Film what is missing, subject by subject; return onset, apex and offset of every clip."""
-    jobs = []
-    for _, group in groupby(plans, key=lambda p: (p.database, p.subject)):
-        missing = [p for p in group if not _is_done(root, p)]
-        if missing:
-            jobs.append(missing)
-    jobs.sort(key=lambda job: -sum(p.length for p in job))
-    total = len(plans)
-    bar = tqdm(
-        total=total,
-        initial=total - sum(map(len, jobs)),
-        desc="Corpus",
-        unit="clip",
-        disable=not progress,
-    )
-    workers = workers or os.cpu_count() or 1
-    with bar:
-        parallel = joblib.Parallel(
-            n_jobs=min(workers, max(len(jobs), 1)),
-            return_as="generator_unordered",
-            pre_dispatch="all",
-        )
-        for count in parallel(
-            joblib.delayed(_film_subject)(root, config.seed, job) for job in jobs
-        ):
-            bar.update(count)
-    return {p.clip_id: _read_times(root, p) for p in plans}
+def _film_all(root, config, missing, plans, progress, workers) -> None:
+    """Film the clips that are missing, subject by subject, the longest first."""
+    groups = groupby(missing, key=lambda p: (p.database, p.subject))
+    key = corpus_key(config)
+    jobs = [(_film_subject, root, config.seed, key, list(group)) for _, group in groups]
+    jobs.sort(key=lambda job: -sum(p.length for p in job[-1]))
+    for _ in side_by_side(
+        jobs,
+        len(missing),
+        title="Corpus",
+        total=len(plans),
+        workers=workers,
+        progress=progress,
+        weigh=lambda count: count,
+    ):
+        pass
 
 
-def _is_done(root: Path, plan: ClipPlan) -> bool:
-    return (root / FRAME_ROOTS[plan.database] / plan.folder).is_dir()
-
-
-def _read_times(root: Path, plan: ClipPlan) -> tuple[int, int, int]:
-    with np.load(truth_path(root, plan.clip_id), allow_pickle=False) as data:
-        onset, apex, offset = (int(v) for v in data["shape_and_times"][2:])
-    return onset, apex, offset
-
-
-def _film_subject(root: Path, seed: int, plans: list[ClipPlan]) -> int:
+def _film_subject(root: Path, seed: int, key: str, plans: list[ClipPlan]) -> int:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         sitter = Sitter(seed, plans[0].database, plans[0].subject)
         for plan in plans:
-            _film_clip(root, sitter, plan)
+            _film_clip(root, key, sitter, plan)
     finally:
         cv2.setNumThreads(threads)
     return len(plans)
 
 
-def _film_clip(root: Path, sitter: Sitter, plan: ClipPlan) -> None:
-    """Write one clip into a side folder and move it into place when it is whole."""
-    part = root / ".partial" / plan.database / plan.folder
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+def _film_clip(root: Path, key: str, sitter: Sitter, plan: ClipPlan) -> None:
+    """Put one clip into place when it is whole, its truth last: a clip with truth is finished."""
     motion, basis, frames = sitter.film(plan)
-    for number, data in zip(motion.numbers, frames, strict=True):
-        (part / plan.frame_name(int(number))).write_bytes(data)
-    canvas = sitter.canvas
+    names = [plan.frame_name(int(number)) for number in motion.numbers]
+    digest = _place(clip_folder(root, plan.clip_id), dict(zip(names, frames, strict=True)))
     numbers, sides = zip(*plan.units, strict=True)
-    side_file = part.with_name(part.name + ".npz")
-    save_truth(side_file, canvas.width, canvas.height, motion, numbers, sides, basis)
-    target = truth_path(root, plan.clip_id)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(side_file, target)
-    folder = root / FRAME_ROOTS[plan.database] / plan.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(part, folder)
+    canvas = sitter.canvas
+    save_truth(
+        truth_path(root, plan.clip_id),
+        canvas.width,
+        canvas.height,
+        motion,
+        numbers,
+        sides,
+        basis,
+        frames_sha256=digest,
+        corpus_key=key,
+    )
+
+
+def _place(folder: Path, frames: dict[str, bytes]) -> str:
+    """Write frames to `folder` and return their digest; what is there stays if it is the same."""
+    for _ in range(2):
+        with replacing(folder) as part:
+            part.mkdir()
+            for name, data in frames.items():
+                (part / name).write_bytes(data)
+            digest = clip_digest(part, list(frames))
+        what = clip_differs(folder, len(frames), digest)
+        if not what:
+            break
+        set_aside(folder, what)
+    return digest

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import re
@@ -15,20 +14,9 @@ import openpyxl
 import pytest
 
 from elrcn.databases.corpus import make_corpus
+from elrcn.databases.corpus.mark import MARK
 from elrcn.databases.corpus.plan import plan_corpus
 from elrcn.errors import ElrcnError
-
-
-def digest(root):
-    files = sorted(p for p in root.rglob("*") if p.is_file())
-    return {
-        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-    }
-
-
-@pytest.fixture(scope="session")
-def tiny_digest(tiny_corpus):
-    return digest(tiny_corpus.root)
 
 
 def test_layouts(tiny_corpus, tiny_config):
@@ -51,7 +39,9 @@ def test_casme2_sheets(tiny_corpus):
     )  # fmt: skip
     assert len(rows) == 3 and all(row[0] == "01" for row in rows[1:])
     assert [row[4] for row in rows[1:]].count("/") == 1
-    assert all(sheet.max_row == 1 and sheet["A1"].value is None for sheet in book.worksheets[1:])
+    assert book.sheetnames == ["Sheet1", "Sheet2", "Sheet3", "Synthetic"]
+    assert all(s.max_row == 1 and s["A1"].value is None for s in book.worksheets[1:])
+    assert book["Synthetic"]["B1"].value == book.properties.title == MARK
     classes = openpyxl.load_workbook(tiny_corpus.casme2 / "CASME2-ObjectiveClasses.xlsx").active
     assert [c.value for c in classes[1]] == ["Subject", "Filename", "Objective Class"]
 
@@ -109,7 +99,7 @@ def _script(root, config, limit=""):
     )
 
 
-def test_killed_corpus_resumes_to_the_same_bytes(tmp_path, tiny_config, tiny_digest):
+def test_killed_corpus_resumes_to_the_same_bytes(tmp_path, tiny_config, tiny_digest, digest_of):
     """Same seed, same bytes: in another process, killed and resumed, with other workers."""
     root = tmp_path / "killed"
     child = subprocess.Popen([sys.executable, "-c", _script(root, tiny_config)])
@@ -123,7 +113,7 @@ def test_killed_corpus_resumes_to_the_same_bytes(tmp_path, tiny_config, tiny_dig
     assert kept
     assert json.loads((root / "corpus.json").read_text())["done"] is False
     make_corpus(root, tiny_config, progress=False, workers=2)
-    assert digest(root) == tiny_digest
+    assert digest_of(root) == tiny_digest
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
@@ -132,8 +122,8 @@ def test_full_disk_is_one_clear_message(tmp_path, tiny_config):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))"
     script = _script(tmp_path / "full", tiny_config, limit)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert "ElrcnError: The corpus could not be written" in done.stderr
-    assert "free some disk space" in done.stderr
+    assert "ElrcnError: This could not be written" in done.stderr
+    assert "free some space" in done.stderr
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 8000
     folder = tmp_path / "full" / "CASME2" / "Cropped"
     assert not folder.exists() or not any(folder.rglob("*.jpg"))

@@ -1,0 +1,161 @@
+"""Is a database the embedded corpus, and is it whole? One rule for all who ask.
+
+It is told by the mark inside the data, whatever lies beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from elrcn.databases.corpus.mark import MARK
+from elrcn.databases.corpus.receipt import (
+    RECEIPT,
+    VERSION,
+    find_damage,
+    find_strangers,
+    read_receipt,
+)
+from elrcn.databases.sheets import read_workbook, text
+from elrcn.databases.trees import FRAME_SUFFIXES, is_litter
+from elrcn.errors import ElrcnError
+from elrcn.manifest import Finding
+
+_MARK = MARK.encode("ascii")
+#: Generators before version 4 wrote no mark, but signed their sheets.
+_SIGNED = b"<dc:creator>elrcn</dc:creator>"
+_MEND = "`elrcn corpus make` mends it; without corpus.json beside it a copy is read as it is"
+_HEAD = 4096  # comments stand at the beginning of a file
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where the mark of the embedded corpus was found below a database's root.
+
+    Attributes
+    ----------
+    sheets : int
+        Workbooks that carry it.
+    clips, of : int
+        Folders whose first frame carries it, of so many folders with frames.
+    """
+
+    sheets: int
+    clips: int
+    of: int
+
+    @property
+    def found(self) -> bool:
+        """Whether the database counts as synthetic: one marked sheet or clip is enough."""
+        return self.sheets > 0 or self.clips > 0
+
+    @property
+    def mixture(self) -> str:
+        """What to say if only some clips are synthetic; "" otherwise."""
+        if not 0 < self.clips < self.of:
+            return ""
+        return f"{self.clips} of {self.of} clip folders are synthetic, so the whole counts as such"
+
+
+def is_synthetic(root: str | Path) -> bool:
+    """Tell whether the database at `root` is, in whole or in part, the embedded corpus."""
+    return find_mark(root).found
+
+
+def find_mark(root: str | Path) -> Mark:
+    """Look for the mark in every workbook and in the first frame of every folder below `root`.
+
+    Links out of the root are not followed, as no reader follows them. What cannot be read carries
+    no mark.
+    """
+    sheets = clips = of = 0
+    for folder, below, files in os.walk(Path(root).expanduser().resolve()):
+        below[:] = [name for name in below if not is_litter(name)]
+        files = [name for name in files if not is_litter(name)]
+        books = [name for name in files if name.casefold().endswith((".xlsx", ".xls"))]
+        sheets += sum(_marked_sheet(Path(folder, name)) for name in books)
+        frames = (name for name in sorted(files) if _suffix(name) in FRAME_SUFFIXES)
+        if frame := next(frames, None):
+            of += 1
+            clips += _marked_frame(os.path.join(folder, frame))
+    return Mark(sheets, clips, of)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].casefold()
+
+
+def _marked_frame(path: str) -> bool:
+    try:
+        if not os.path.isfile(path):  # a pipe would block
+            return False
+        with open(path, "rb") as file:
+            return _MARK in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def _marked_sheet(path: Path) -> bool:
+    """Tell whether a workbook carries the mark in its properties or in a cell."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as book:
+                return any(
+                    _MARK in data or (name.startswith("docProps/") and _SIGNED in data)
+                    for name in book.namelist()
+                    if name.startswith(("docProps/", "xl/sharedStrings", "xl/worksheets/"))
+                    for data in (book.read(name),)
+                )
+        rows = (row for _, sheet in read_workbook(path) for row in sheet)
+        return any(MARK in text(cell) for row in rows for cell in row)
+    except (OSError, ElrcnError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return False
+
+
+def origin_findings(database: str, root: str | Path) -> list[Finding]:
+    """Say what a person must know about a copy of the embedded corpus; [] for a licensed database.
+
+    A corpus named by its path is the user's: it is not mended behind their back, and no number is
+    computed on a damaged one. Each clip or sheet that differs from the receipt beside the copy is
+    an error; a copy without a receipt can only be read as it is.
+
+    Parameters
+    ----------
+    database : str
+        "CASME2" or "SAMM".
+    root : path
+        Its folder.
+    """
+    root = Path(root).expanduser().resolve()
+    mark, corpus = find_mark(root), root.parent
+    if not mark.found:
+        return []
+    found = [Finding("remark", mark.mixture, str(root))] if mark.mixture else []
+    if root.name == database and (corpus / RECEIPT).exists():
+        found += [Finding("error", what, where, clip) for what, where, clip in _damage(root)]
+    return found
+
+
+def _damage(root: Path):
+    """Yield what is wrong with a database of the corpus that it lies in: what, where, clip."""
+    corpus, database = root.parent, root.name
+    receipt = read_receipt(corpus)
+    if receipt is None:
+        yield f"the corpus' receipt cannot be read; {_MEND}", RECEIPT, ""
+        return
+    if receipt["version"] != VERSION:
+        version = receipt["version"]
+        yield f"written by version {version} of the generator: make the corpus again", RECEIPT, ""
+        return
+    if not receipt["done"]:
+        yield f"the corpus is unfinished; {_MEND}", RECEIPT, ""
+        return
+    clips = {clip: r for clip, r in receipt["clips"].items() if clip.split("/")[0] == database}
+    sheets = {name: d for name, d in receipt["sheets"].items() if name.split("/")[0] == database}
+    truth = (corpus / "truth" / database).is_dir()
+    for one in find_damage(corpus, clips, sheets, truth):
+        yield f"{one.what}; {_MEND}", one.path.relative_to(corpus).as_posix(), one.clip
+    for path in find_strangers(corpus, clips, [database]):
+        yield f"it is no part of the corpus; {_MEND}", path.relative_to(corpus).as_posix(), ""
