@@ -23,7 +23,7 @@ def _about(plan, method, config, session) -> dict:
     from elrcn.report.notice import data_origin
 
     origin = data_origin(plan.manifest)
-    kinds = set(origin.synthetic.values())
+    kinds = {"synthetic" if made else "licensed" for made in origin.synthetic.values()}
     frames = plan.manifest.table["frames"].map(len)
     labels = plan.labels.tolist()
     return {
@@ -32,7 +32,7 @@ def _about(plan, method, config, session) -> dict:
         "method": method.name,
         "task": plan.experiment.task.name,
         "data": {
-            "origin": "mixed" if len(kinds) > 1 else "synthetic" if True in kinds else "licensed",
+            "origin": "mixed" if len(kinds) > 1 or origin.mixture else kinds.pop(),
             "label": origin.label,
             "clips": origin.clips,
             "subjects": origin.subjects,

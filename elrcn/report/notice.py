@@ -136,11 +136,16 @@ def origin_banner(manifest: Manifest, profile: str = "", remarks: Iterable[Findi
         )
         return Banner("note", "Computed on licensed data", text, remarks)
     made = [_TITLES.get(name, name) for name, flag in origin.synthetic.items() if flag]
+    part = bool(origin.mixture) or not all(origin.synthetic.values())
+    people = (
+        "Recordings of people went into it too, so keep it to yourself; and"
+        if part
+        else "No recording of a person went into it, so"
+    )
     text = (
-        f"Every number and every face below comes from {origin.size}: {origin.label}. No recording "
-        f"of a person went into it, so nothing here measures performance on {' or '.join(made)}, "
+        f"Every number and every face below comes from {origin.size}: {origin.label}. {people} "
+        f"nothing here measures performance on {' or '.join(made)}, "
         f"and no value confirms or refutes one of the paper.{run}"
     )
-    if origin.mixture or not all(origin.synthetic.values()):
-        return Banner("warning", "Made in part from the synthetic corpus", text, remarks)
-    return Banner("warning", "Made from the synthetic corpus", text, remarks)
+    title = "Made in part from the synthetic corpus" if part else "Made from the synthetic corpus"
+    return Banner("warning", title, text, remarks)
