@@ -102,7 +102,7 @@ def make_corpus(
             sweep(folder)
     except OSError as error:
         raise ElrcnError(
-            f"The corpus could not be written: {error.strerror or error}",
+            f"The corpus cannot be written: {error.strerror or error}.",
             where=error.filename or root,
             fix="free some disk space or choose a folder you may write to, then run this again: "
             "finished clips are kept",

@@ -85,7 +85,7 @@ def test_broken_receipt_is_told(tmp_path, tiny_config):
 
 def test_folder_that_cannot_be_made(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ElrcnError, match="could not be written"):
+    with pytest.raises(ElrcnError, match="cannot be written"):
         make_corpus(tmp_path / "file" / "corpus", tiny_config, progress=False)
 
 
@@ -122,7 +122,7 @@ def test_full_disk_is_one_clear_message(tmp_path, tiny_config):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))"
     script = _script(tmp_path / "full", tiny_config, limit)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert "ElrcnError: This could not be written" in done.stderr
+    assert "ElrcnError: This cannot be written" in done.stderr
     assert "free some space" in done.stderr
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 8000
     folder = tmp_path / "full" / "CASME2" / "Cropped"
