@@ -10,6 +10,7 @@ from elrcn.manifest import Finding
 #: Kind of a finding to what is counted, the weightiest first.
 KINDS = {
     "error": "row{s} or clip{s} to be mended",
+    "mixture": "database{s} in part synthetic",
     "rule-all": "label sheet{s} without objective classes, which the action-unit rule gives",
     "revision": "label sheet{s} of the 2019 revision",
     "no-frames": "clip{s} without frames",

@@ -20,7 +20,6 @@ from elrcn.databases.corpus.receipt import (
 )
 from elrcn.databases.sheets import read_workbook, text
 from elrcn.databases.trees import FRAME_SUFFIXES, is_litter
-from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 
 _MARK = MARK.encode("ascii")
@@ -100,18 +99,22 @@ def _marked_frame(path: str) -> bool:
 def _marked_sheet(path: Path) -> bool:
     """Tell whether a workbook carries the mark in its properties or in a cell."""
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as book:
-                return any(
-                    _MARK in data or (name.startswith("docProps/") and _SIGNED in data)
-                    for name in book.namelist()
-                    if name.startswith(("docProps/", "xl/sharedStrings", "xl/worksheets/"))
-                    for data in (book.read(name),)
-                )
-        rows = (row for _, sheet in read_workbook(path) for row in sheet)
-        return any(MARK in text(cell) for row in rows for cell in row)
-    except (OSError, ElrcnError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        return False
+        if not zipfile.is_zipfile(path):
+            rows = [row for sheet in read_workbook(path) for row in sheet.rows]
+            return any(MARK in text(cell) for row in rows for cell in row)
+        with zipfile.ZipFile(path) as book:
+            for part in book.infolist():
+                data = book.read(part) if _holds_text(part) else b""
+                if _MARK in data or (part.filename.startswith("docProps/") and _SIGNED in data):
+                    return True
+    except Exception:  # a damaged file raises nearly anything; the reader says what is wrong
+        pass
+    return False
+
+
+def _holds_text(part: zipfile.ZipInfo) -> bool:
+    where = ("docProps/", "xl/sharedStrings", "xl/worksheets/")
+    return part.filename.startswith(where) and part.file_size < 1 << 26
 
 
 def origin_findings(database: str, root: str | Path) -> list[Finding]:
@@ -132,9 +135,11 @@ def origin_findings(database: str, root: str | Path) -> list[Finding]:
     mark, corpus = find_mark(root), root.parent
     if not mark.found:
         return []
-    found = [Finding("remark", mark.mixture, str(root))] if mark.mixture else []
+    found = [Finding("remark", mark.mixture, str(root), kind="mixture")] if mark.mixture else []
     if root.name == database and (corpus / RECEIPT).exists():
-        found += [Finding("error", what, where, clip) for what, where, clip in _damage(root)]
+        found += [
+            Finding("error", what, where, clip, "error") for what, where, clip in _damage(root)
+        ]
     return found
 
 
