@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 
 import click
 
@@ -65,8 +66,13 @@ def cli():
     """
 
 
+def _one_line(message, category, filename, lineno, line=None) -> str:
+    return f"note: {message}\n"
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; a user's mistake ends in one message and exit code 2."""
+    warnings.formatwarning = _one_line  # what to know, not where in the code it was said
     try:
         code = cli.main(args=argv, prog_name="elrcn", standalone_mode=False)
     except ElrcnError as error:

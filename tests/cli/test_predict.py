@@ -174,14 +174,15 @@ def test_mistakes_end_in_one_message_and_write_nothing(elrcn, model, photographs
     (header / "model.safetensors").write_bytes(weights[:8] + b"x" * length + weights[8 + length :])
     (card / "card.json").write_text('{"format": "elrcn-model-1", "kind": "ELRCNSE"}')
     text = json.loads((model / "card.json").read_text())
+    edited = damaged(model, tmp_path, "edited")
+    (edited / "card.json").write_text(json.dumps({**text, "classes": text["classes"][::-1]}))
+    del text["sha256"]  # as an earlier version wrote cards
+    lists = damaged(model, tmp_path, "lists")
+    (lists / "card.json").write_text(json.dumps({**text, "networks": [1]}))
     text["about"]["preprocess"]["size"] = "24"
     (other / "card.json").write_text(json.dumps(text))
     text["about"] = {}
     (mute / "card.json").write_text(json.dumps(text))
-    text = json.loads((model / "card.json").read_text())
-    text["networks"] = []
-    lists = damaged(model, tmp_path, "lists")
-    (lists / "card.json").write_text(json.dumps({**text, "networks": [1]}))
     cut = damaged(model, tmp_path, "cut")
     (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     nothing = tmp_path / "nothing"
@@ -195,6 +196,7 @@ def test_mistakes_end_in_one_message_and_write_nothing(elrcn, model, photographs
         ((cut, photographs), "cannot be read"),
         ((card, photographs), "preprocessed"),
         ((mute, photographs), "preprocessed"),
+        ((edited, photographs), "changed since"),
         ((other, photographs), "not understood"),
         ((lists, photographs), "damaged"),
         ((words, photographs), "no saved model"),
