@@ -138,19 +138,23 @@ def set_aside(path: str | Path, why: str = "it is damaged") -> Path | None:
     Returns
     -------
     Path or None
-        Where it is now: a hidden neighbour ending in ``.damaged``. None if there was nothing.
+        Where it is now: a hidden neighbour ending in ``.damaged``. None if there was nothing, or
+        it could not be renamed and was removed.
     """
     path = Path(path)
     if not os.path.lexists(path):
         return None
-    aside = path.with_name(f".{path.name}.damaged")
-    with suppress(OSError):
-        _remove(aside)
+    aside = path.with_name(f".{path.name[:200]}.damaged")
+    _remove(aside)
+    try:
         os.replace(path, aside)
-        warnings.warn(f"{path}: {why}; set aside, and made again", RuntimeWarning, stacklevel=3)
-        return aside
-    _remove(path)
-    return None
+    except OSError:
+        _remove(path)
+        aside, done = None, "removed"
+    else:
+        done = "set aside"
+    warnings.warn(f"{path}: {why}; {done}, and made again", RuntimeWarning, stacklevel=3)
+    return aside
 
 
 # --- what is in a file ---------------------------------------------------------------------------
@@ -177,9 +181,11 @@ def _known_digest(path: str, inode: int, size: int, modified: int) -> str:
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Store `array` as .npy with its digest behind it: all of it or nothing.
+    """Store `array` as .npy with a digest behind it: all of it or nothing.
 
-    The digest stands after the last value, where readers of .npy do not look.
+    The digest stands after the last value, where readers of .npy do not look. It covers the names
+    of the file and its folder too, which say what the values are: the whole array of another clip
+    or network is not taken for this one.
 
     Raises
     ------
@@ -189,9 +195,16 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
     with replacing(path) as part:
         with open(part, "wb") as file:
             np.save(file, array, allow_pickle=False)
-        digest = file_digest(part)
-        with open(part, "ab") as file:
-            file.write(_FOOT + digest.encode())
+        digest = hashlib.sha256(_place(path))
+        with open(part, "rb+") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+            file.write(_FOOT + digest.hexdigest().encode())
+
+
+def _place(path: str | Path) -> bytes:
+    path = Path(path).absolute()
+    return f"{path.parent.name}/{path.name}\n".encode()
 
 
 def read_array(path: str | Path) -> np.ndarray | None:
@@ -218,7 +231,7 @@ def is_whole(path: str | Path) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _is_whole(path: str, inode: int, size: int, modified: int) -> bool:
-    digest, left = hashlib.sha256(), size - _FOOT_SIZE
+    digest, left = hashlib.sha256(_place(path)), size - _FOOT_SIZE
     try:
         with open(path, "rb") as file:
             while left > 0 and (block := file.read(min(left, 1 << 20))):
@@ -229,24 +242,32 @@ def _is_whole(path: str, inode: int, size: int, modified: int) -> bool:
         return False
 
 
-def write_json(path: str | Path, value: dict[str, Any]) -> None:
-    """Store `value` as JSON with a digest under the key ``sha256``: all of it or nothing."""
+def write_json(path: str | Path, value: dict[str, Any], of: str = "") -> None:
+    """Store `value` as JSON with a digest under the key ``sha256``: all of it or nothing.
+
+    Parameters
+    ----------
+    path : path
+    value : dict
+    of : str
+        What `value` belongs to, covered by the digest; the same must be said when it is read.
+    """
     value = json.loads(json.dumps(value))
-    write(path, json.dumps({**value, "sha256": _json_digest(value)}, indent=1) + "\n")
+    write(path, json.dumps({**value, "sha256": _json_digest(value, of)}, indent=1) + "\n")
 
 
-def read_json(path: str | Path) -> dict[str, Any] | None:
-    """Give what `write_json` stored; None if it is missing, damaged or of another kind."""
+def read_json(path: str | Path, of: str = "") -> dict[str, Any] | None:
+    """Give what `write_json` stored; None if it is missing, damaged or belongs to another thing."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
         digest = value.pop("sha256")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return value if digest == _json_digest(value) else None
+    return value if digest == _json_digest(value, of) else None
 
 
-def _json_digest(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _json_digest(value: dict[str, Any], of: str) -> str:
+    return hashlib.sha256((of + json.dumps(value, sort_keys=True)).encode()).hexdigest()
 
 
 # --- made once, side by side ---------------------------------------------------------------------
@@ -334,7 +355,7 @@ def side_by_side(
 # --- what made it --------------------------------------------------------------------------------
 
 
-def code_hash(*parts: str, length: int = 16) -> str:
+def code_hash(*parts: str, alone: Iterable[str] = (), length: int = 16) -> str:
     """Hash the code of modules and of all they import inside this package.
 
     Blind to comments and docstrings, and to modules that hold no arithmetic (settings are in the
@@ -344,6 +365,8 @@ def code_hash(*parts: str, length: int = 16) -> str:
     ----------
     *parts : str
         Paths below ``elrcn/``, such as ``"models"`` or ``"preprocess/flow.py"``.
+    alone : iterable of str
+        Modules whose own code counts, but not what they import.
     length : int
         Hex digits kept.
 
@@ -354,7 +377,7 @@ def code_hash(*parts: str, length: int = 16) -> str:
         stored result is never taken for that of other code, and a changed caption costs nothing.
     """
     digest = hashlib.sha256()
-    for path in sorted(import_closure(*parts)):
+    for path in sorted({*import_closure(*parts), *alone}):
         digest.update(f"{path}\n{_module(_PACKAGE / path)[0]}\n".encode())
     return digest.hexdigest()[:length]
 

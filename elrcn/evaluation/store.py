@@ -16,7 +16,7 @@ import pandas as pd
 from elrcn.config import canonical, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.foldfile import COLUMNS, decode_rows, encode_rows
-from elrcn.files import computed_once, sweep, write
+from elrcn.files import computed_once, read_json, set_aside, sweep, write, write_json
 
 _FIX = "free space on the disk or choose another folder, and run again: finished folds are kept"
 
@@ -61,36 +61,34 @@ class RunStore:
     def __init__(self, folder, card: dict | None = None):
         self.folder = Path(folder)
         path = self.folder / "run.json"
-        if path.exists():
-            try:
-                self.card = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                raise ElrcnError(
-                    "The card of this run cannot be read.",
-                    where=path,
-                    fix="delete the run's folder",
-                ) from None
-            if card is not None:
-                self._refuse_other(canonical(card), path)
-        elif card is None:
-            raise ElrcnError("There is no run here.", where=self.folder)
-        else:
-            self.card = json.loads(json.dumps(canonical(card)))
-        if not path.exists():
-            write(path, json.dumps(self.card, indent=2, sort_keys=True) + "\n", _FIX)
+        known = read_json(path)
+        if known is None and card is None:
+            raise ElrcnError(
+                "The card of this run cannot be read."
+                if path.exists()
+                else "There is no run here.",
+                where=self.folder,
+                fix="give the command that made it again: it keeps the folds that are whole",
+            )
+        if card is not None:
+            card = json.loads(json.dumps(canonical(card)))
+            if known is None:
+                set_aside(path, "the run's card cannot be read")
+                write_json(path, card)
+            else:
+                self._refuse_other(known, card, path)
+        self.card = known if card is None else card
         self.run = str(self.card.get("experiment") or self.folder.name)
         self._card = config_hash(self.card, length=64)
         for place in (self.folder, self.folder / "folds"):
             sweep(place)
 
-    def _refuse_other(self, card: dict, path: Path) -> None:
-        card = json.loads(json.dumps(card))
-        differing = sorted(
-            k for k in {*card, *self.card} if card.get(k, ...) != self.card.get(k, ...)
-        )
+    @staticmethod
+    def _refuse_other(known: dict, card: dict, path: Path) -> None:
+        differing = sorted(k for k in {*card, *known} if card.get(k, ...) != known.get(k, ...))
         if differing:
             shown = "; ".join(
-                f"{k}: {self.card.get(k, '(none)')!r} there, {card.get(k, '(none)')!r} now"
+                f"{k}: {known.get(k, '(none)')!r} there, {card.get(k, '(none)')!r} now"
                 for k in differing
             )
             raise ElrcnError(
@@ -112,27 +110,20 @@ class RunStore:
             If the run was begun with other folds.
         """
         names, path = list(folds), self.folder / "plan.json"
-        if path.exists():
-            if self.planned() != names:
-                raise ElrcnError(
-                    "This folder holds a run with other folds.",
-                    where=path,
-                    fix="choose another folder, or delete this one to start afresh",
-                )
-            return
-        write(path, json.dumps(names, indent=1) + "\n", _FIX)
+        if not (planned := self.planned()):
+            set_aside(path, "the run's list of folds cannot be read")
+            write_json(path, {"folds": names}, of=self._card)
+        elif planned != names:
+            raise ElrcnError(
+                "This folder holds a run with other folds.",
+                where=path,
+                fix="choose another folder, or delete this one to start afresh",
+            )
 
     def planned(self) -> list[str]:
-        """Names of the run's folds in order; empty before `plan`."""
-        path = self.folder / "plan.json"
-        if not path.exists():
-            return []
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ElrcnError(
-                "The list of folds cannot be read.", where=path, fix="delete this file"
-            ) from None
+        """Names of the run's folds in order; empty before `plan`, or if the list is damaged."""
+        known = read_json(self.folder / "plan.json", of=self._card)
+        return [] if known is None else known["folds"]
 
     def write_fold(self, name: str, rows: pd.DataFrame) -> None:
         """Store the rows of one fold; when this returns they are on the disk.
@@ -201,7 +192,8 @@ class RunStore:
         Times stay out of the rows, which must repeat exactly; so what cannot be written is left.
         """
         path = self.folder / "timing.csv"
-        with suppress(ElrcnError), computed_once(path):
+        # Nothing that is wrong with times may cost a fold that is trained.
+        with suppress(Exception), computed_once(path):
             before = self.timing()
             line = pd.DataFrame([{"fold": fold, **seconds}])
             table = pd.concat([before, line], ignore_index=True) if len(before) else line
@@ -215,7 +207,8 @@ class RunStore:
         except (OSError, ValueError, csv.Error):
             lines = []
         # The header may stand anywhere, or twice: earlier versions appended without a lock.
-        head = next((line for line in lines if line[:1] == ["fold"]), ["fold"])
+        heads = (line for line in lines if line[:1] == ["fold"] and len(line) == len({*line}))
+        head = next(heads, ["fold"])
         lines = [line for line in lines if len(line) == len(head) and line[0] != "fold"]
         table = pd.DataFrame(lines, columns=head).drop_duplicates("fold", keep="last")
         for column in head[1:]:

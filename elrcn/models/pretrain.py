@@ -121,6 +121,6 @@ def face_identity_weights(profile: Profile, cache: Path, progress: bool = True) 
     )
     module, card = train_identities(profile, np.asarray(images), np.asarray(labels), progress)
     # The weights come last: they are what the next call looks for.
-    write_json(path.with_suffix(".json"), {**card, "config": key})
-    write_tensors(module.state_dict(), path)
+    write_json(path.with_suffix(".json"), {**card, "config": key}, of=path.stem)
+    write_tensors(module.state_dict(), path, of=path.stem)
     return path

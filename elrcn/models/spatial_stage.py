@@ -237,10 +237,13 @@ def untrained_network(
 def _keep(network: SpatialNetwork) -> None:
     """Write the network to its folder in one step; another process may win the race."""
     sweep(network.folder.parent)
+    own = network.folder.name
     with replacing(network.folder) as part:
         whole = 4 * count_parameters(network.module) <= MOST_KEPT
         if whole:
-            write_tensors(network.module.state_dict(), part / "network.safetensors")
+            write_tensors(
+                network.module.state_dict(), part / "network.safetensors", of=network.folder.name
+            )
         card = {
             "whole": whole,
             "spec": canonical(network.spec),
@@ -248,12 +251,12 @@ def _keep(network: SpatialNetwork) -> None:
             "std": network.encoder.std.tolist(),
             "history": network.history.to_dict(),
         }
-        write_json(part / "card.json", card)
+        write_json(part / "card.json", card, of=own)
 
 
 def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again):
     """Give the network kept in `folder`; None if it is missing or damaged."""
-    card = read_json(folder / "card.json")
+    card = read_json(folder / "card.json", of=folder.name)
     if card is None:
         return None
     history = History(**card["history"])
@@ -261,7 +264,7 @@ def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again):
         encoder = _encoder(spec, card)
         return SpatialNetwork(spec, None, encoder, history, device, threads, folder, again)
     try:
-        tensors = read_tensors(folder / "network.safetensors", sealed=True)
+        tensors = read_tensors(folder / "network.safetensors", of=folder.name)
     except ElrcnError:
         return None
     return rebuild(spec, classes, tensors, card, history, device, threads, folder)

@@ -217,6 +217,6 @@ def convert_vggface(
         "vgg": canonical(config),
         "tensors": {name: list(value.shape) for name, value in tensors.items()},
     }
-    write_json(target.with_suffix(".json"), card)
-    write_tensors(tensors, target)
+    write_json(target.with_suffix(".json"), card, of=target.stem)
+    write_tensors(tensors, target, of=target.stem)
     return target

@@ -40,15 +40,16 @@ def load_weights(module: VGG, path: str | Path) -> None:
     copy_weights(module, read_tensors(path), path)
 
 
-def read_tensors(path: str | Path, sealed: bool = False) -> dict[str, torch.Tensor]:
+def read_tensors(path: str | Path, of: str | None = None) -> dict[str, torch.Tensor]:
     """Read a safetensors file.
 
     Parameters
     ----------
     path : path
         File, written by `write_tensors` or by others.
-    sealed : bool
-        Refuse a file that carries no digest. One that is there must agree with the tensors.
+    of : str, optional
+        What the file must belong to, as it was said to `write_tensors`; one without a digest is
+        then refused. Left out, a digest that is there must agree with the tensors alone.
 
     Raises
     ------
@@ -60,10 +61,11 @@ def read_tensors(path: str | Path, sealed: bool = False) -> dict[str, torch.Tens
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
-            digest = (file.metadata() or {}).get("sha256")
+            digest, _, owner = (file.metadata() or {}).get("sha256", "").partition(" ")
     except (SafetensorError, OSError, ValueError) as error:
         raise ElrcnError(f"This weights file cannot be read ({error}).", where=path) from None
-    if (digest or sealed) and digest != tensors_digest(tensors):
+    wrong = of is not None and of != owner
+    if wrong or ((digest or of is not None) and digest != tensors_digest(tensors, owner)):
         raise ElrcnError(
             "This weights file is damaged: its values do not agree with its digest.",
             where=path,
@@ -72,9 +74,9 @@ def read_tensors(path: str | Path, sealed: bool = False) -> dict[str, torch.Tens
     return tensors
 
 
-def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) of names, types, shapes and values."""
-    digest = hashlib.sha256()
+def tensors_digest(tensors: dict[str, torch.Tensor], of: str = "") -> str:
+    """SHA-256 (hex) of what they belong to, names, types, shapes and values."""
+    digest = hashlib.sha256(of.encode())
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()
         digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
@@ -82,8 +84,10 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path, of: str = "") -> None:
     """Write tensors with their digest to a safetensors file, all of it or nothing.
+
+    `of` says what they belong to, such as the key of a network; the digest covers it.
 
     Raises
     ------
@@ -93,7 +97,8 @@ def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
         with replacing(path) as part:
-            save_file(plain, part, {"sha256": tensors_digest(plain)})
+            # One entry: the order of several differs from file to file.
+            save_file(plain, part, {"sha256": f"{tensors_digest(plain, of)} {of}"})
     except SafetensorError as error:
         raise ElrcnError(
             f"The weights could not be stored ({error}).",
@@ -105,8 +110,8 @@ def write_tensors(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
 def is_kept(path: Path) -> bool:
     """Whether weights and their JSON card lie at `path`; damaged ones are set aside."""
     try:
-        read_tensors(path, sealed=True)
-        if read_json(path.with_suffix(".json")) is not None:
+        read_tensors(path, of=path.stem)
+        if read_json(path.with_suffix(".json"), of=path.stem) is not None:
             return True
     except ElrcnError:
         pass

@@ -43,19 +43,23 @@ def _find(paths, clip, follow, target):
     except ElrcnError as error:
         raise ElrcnError(f"Clip {clip}: {error.what}", error.where, error.fix) from None
     record = {"clip": clip, "crops": None if crops is None else [asdict(crop) for crop in crops]}
-    write_json(target, record)
+    write_json(target, record, of=_place(target))
+
+
+def _place(path):
+    return f"{path.parent.name}/{path.name}"
 
 
 def _load(path):
     """Crops of a record, None where there was no face; raises TypeError if it is no record."""
-    crops = read_json(path)["crops"]
+    crops = read_json(path, of=_place(path))["crops"]
     if crops is None:
         return None
     return [Crop(tuple(crop["matrix"]), crop["width"], crop["height"]) for crop in crops]
 
 
 def _is_known(path):
-    if read_json(path) is None:
+    if read_json(path, of=_place(path)) is None:
         set_aside(path)
         return False
     return True

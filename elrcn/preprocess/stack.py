@@ -76,8 +76,9 @@ def build_each(
     """
     for config in configs:
         check_config(config)
-    keys = [clip_key(manifest, i) for i in range(len(manifest))]
     crops, findings = find_crops(manifest, configs[0].align, cache, workers, progress, no_face)
+    # Whether a clip is cropped is told by its frames' names, which its hash does not cover.
+    keys = [clip_key(manifest, i) + "-face" * bool(crops[i]) for i in range(len(manifest))]
     clips = [str(clip) for clip in manifest.table["clip_id"]]
     targets, missing = [], {}
     for config in configs:

@@ -162,7 +162,7 @@ def test_times_heal_whatever_order_an_earlier_version_left_them_in(tmp_path):
     store.add_timing("g4", fit_s=1, predict_s=0.25)
     assert (tmp_path / "timing.csv").read_text().startswith("fold,fit_s,predict_s\n")
     assert store.timing().set_index("fold")["fit_s"].to_dict() == {"g2": 0.1, "g1": 2, "g4": 1}
-    for damaged in (b"", b"\xff\xfe\x00", b"g1,2\n"):
+    for damaged in (b"", b"\xff\xfe\x00", b"g1,2\n", b"fold,fit_s,fit_s\nA,1,2\n"):
         (tmp_path / "timing.csv").write_bytes(damaged)
         assert store.timing().empty
 
@@ -183,3 +183,39 @@ def test_folds_that_end_together_all_leave_their_time(tmp_path):
     for process in processes:
         process.join()
     assert sorted(RunStore(tmp_path).timing()["fold"]) == sorted(n for own in names for n in own)
+
+
+@pytest.mark.filterwarnings("ignore:.*made again")
+@pytest.mark.parametrize("data", [b"[]", b"null", b"[" * 100_000, b"", b"\xff\xfe", b"{}", None])
+@pytest.mark.parametrize("name", ["run.json", "plan.json"])
+def test_a_damaged_card_or_plan_is_written_again_and_keeps_the_folds(tmp_path, name, data):
+    store = RunStore(tmp_path, CARD)
+    store.plan(["a", "b"])
+    store.write_fold("a", rows_of("a/1"))
+    good = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if data is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(data)
+    if name == "run.json":
+        with pytest.raises(ElrcnError, match="cannot be read"):
+            RunStore(tmp_path)
+    else:
+        with pytest.raises(ElrcnError, match="not finished"):
+            RunStore(tmp_path).rows()
+    again = RunStore(tmp_path, CARD)
+    again.plan(["a", "b"])
+    assert (tmp_path / name).read_bytes() == good
+    assert again.folds_done() == ["a"]
+
+
+def test_an_edited_card_or_a_shortened_plan_is_noticed(tmp_path):
+    store = RunStore(tmp_path, CARD)
+    store.plan(["a", "b"])
+    plan, card = tmp_path / "plan.json", tmp_path / "run.json"
+    plan.write_text(plan.read_text().replace(',\n  "b"', ""))
+    assert store.planned() == []
+    card.write_text(card.read_text().replace('"seed": 3', '"seed": 4'))
+    with pytest.raises(ElrcnError, match="cannot be read"):
+        RunStore(tmp_path)

@@ -270,3 +270,22 @@ def test_a_damaged_network_is_trained_again(blobs, quick, tmp_path, name):
 @pytest.mark.parametrize("name", KEPT)
 def test_ten_corruptions_of_a_kept_network(blobs, quick, tmp_path, corruptions, name):
     check_corruption(blobs, quick, tmp_path, name, corruptions)
+
+
+def test_whole_files_of_other_networks_are_not_taken(blobs, quick, tmp_path):
+    (X, y), (X_test, _) = blobs
+    arguments = {**quick, "feature_store": tmp_path}
+    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    (own,) = kept_folders(tmp_path)
+    ELRCNSE(**arguments).fit(X[1:], y[1:]).predict_proba(X_test)
+    (other,) = (folder for folder in kept_folders(tmp_path) if folder != own)
+    answer = sorted(p.name for p in own.glob("fc7-*.npy"))[0]
+    for name, source in {
+        "card.json": other / "card.json",
+        "network.safetensors": other / "network.safetensors",
+        answer: own / answer.replace("fc7", "fc6"),
+    }.items():
+        (own / name).write_bytes(source.read_bytes())
+        with pytest.warns(RuntimeWarning, match="made again"):
+            again = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+        np.testing.assert_array_equal(again, expected, err_msg=name)

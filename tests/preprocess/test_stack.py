@@ -336,3 +336,12 @@ def test_a_damaged_clip_is_named_and_made_again(clips, tmp_path, corruptions, bu
     with pytest.warns(RuntimeWarning, match=re.escape(path.name)):
         again = build(clips, CONFIG, cache, progress=False)
     np.testing.assert_array_equal(again, values)
+
+
+def test_the_whole_file_of_another_clip_is_not_taken(clips, tmp_path):
+    first = build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+    values = np.array(first)
+    first.paths[1].write_bytes(first.paths[0].read_bytes())
+    with pytest.warns(RuntimeWarning, match="made again"):
+        again = build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+    np.testing.assert_array_equal(again, values)
