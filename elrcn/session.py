@@ -10,9 +10,9 @@ from pathlib import Path
 from elrcn.config import PreprocessConfig, get_profile
 from elrcn.databases.check import LOADERS, require_usable
 from elrcn.databases.corpus import make_corpus
-from elrcn.databases.corpus.receipt import RECEIPT, corpus_key
+from elrcn.databases.corpus.receipt import corpus_key
 from elrcn.databases.roots import resolve_roots
-from elrcn.databases.synthetic import is_synthetic, origin_findings
+from elrcn.databases.synthetic import corpus_of, is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest, concat
@@ -131,13 +131,16 @@ class Session:
     def corpus_root(self) -> Path | None:
         """Folder of the embedded corpus, whose ``truth/`` only reports may read.
 
-        None for licensed databases, and for a copy that lies in no corpus with its truth.
+        None for licensed databases, and for a copy that lies in no corpus with its truth, or is
+        renamed there: what is not checked against the corpus has no truth.
         """
-        folders = {root.parent for root in self.roots.values()}
+        folders = {corpus_of(name, root) for name, root in self.roots.items()}
         if not self.synthetic or len(folders) > 1:
             return None
         (folder,) = folders
-        return folder if (folder / RECEIPT).is_file() and (folder / "truth").is_dir() else None
+        if folder is None or not all((folder / "truth" / name).is_dir() for name in self.roots):
+            return None
+        return folder
 
     @cached_property
     def _read(self) -> tuple[Manifest, list[Finding]]:

@@ -58,6 +58,13 @@ def test_parameters_are_typed_explained_and_seen_by_papermill(path):
 
 
 @each
+def test_tables_are_joined_without_suffixes_which_pandas_gives_up(path):
+    trees = [ast.parse(cell.source) for cell in code_cells(path)]
+    words = {n.arg for tree in trees for n in ast.walk(tree) if isinstance(n, ast.keyword)}
+    assert not {"lsuffix", "rsuffix"} & words
+
+
+@each
 def test_notebook_holds_no_path_of_a_machine(path):
     assert str(Path.home()) not in path.read_text(encoding="utf-8")
 

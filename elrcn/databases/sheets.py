@@ -254,11 +254,15 @@ def _filled(sheet, header):
 
 
 def require(table: SheetTable, columns: tuple[str, ...]) -> SheetTable:
-    """Return `table` if it has `columns`; otherwise raise an `ElrcnError` that names the rest."""
+    """Return `table` if it has `columns`; otherwise raise an `ElrcnError` that names the rest.
+
+    The only sheet whose `columns` hold a class is that of objective classes.
+    """
     missing = [_TITLES[c] for c in columns if c not in table.columns]
+    what = "sheet of objective classes" if "objective_class" in columns else "label sheet"
     if missing:
         raise ElrcnError(
-            f"The label sheet lacks the column {', '.join(missing)}.",
+            f"The {what} lacks the column {', '.join(missing)}.",
             where=f"{table.path}, sheet {table.sheet!r}, header in row {table.header_row}",
             fix="use the sheet as the database's authors distribute it",
         )

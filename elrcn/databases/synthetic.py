@@ -19,7 +19,7 @@ from elrcn.databases.corpus.receipt import (
     read_receipt,
 )
 from elrcn.databases.sheets import read_workbook, text
-from elrcn.databases.trees import FRAME_SUFFIXES, is_litter
+from elrcn.databases.trees import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.manifest import Finding
 
 _MARK = MARK.encode("ascii")
@@ -70,20 +70,14 @@ def find_mark(root: str | Path) -> Mark:
     no mark.
     """
     sheets = clips = of = 0
-    for folder, below, files in os.walk(Path(root).expanduser().resolve()):
-        below[:] = [name for name in below if not is_litter(name)]
-        files = [name for name in files if not is_litter(name)]
-        books = [name for name in files if name.casefold().endswith((".xlsx", ".xls"))]
+    for folder, files in walk(Path(root).expanduser().resolve()):
+        books = [name for name in files if suffix_of(name) in SHEET_SUFFIXES]
         sheets += sum(_marked_sheet(Path(folder, name)) for name in books)
-        frames = (name for name in sorted(files) if _suffix(name) in FRAME_SUFFIXES)
+        frames = (name for name in files if suffix_of(name) in FRAME_SUFFIXES)
         if frame := next(frames, None):
             of += 1
             clips += _marked_frame(os.path.join(folder, frame))
     return Mark(sheets, clips, of)
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].casefold()
 
 
 def _marked_frame(path: str) -> bool:
@@ -117,12 +111,22 @@ def _holds_text(part: zipfile.ZipInfo) -> bool:
     return part.filename.startswith(where) and part.file_size < 1 << 26
 
 
+def corpus_of(database: str, root: str | Path) -> Path | None:
+    """Folder of the corpus that the database at `root` lies in, with its receipt; None if in none.
+
+    Only there it is checked, and only there its truth is looked for: both need the name the
+    generator gave it. Under another name it is a copy that is read as it is.
+    """
+    root = Path(root).expanduser().resolve()
+    return root.parent if root.name == database and (root.parent / RECEIPT).exists() else None
+
+
 def origin_findings(database: str, root: str | Path) -> list[Finding]:
     """Say what a person must know about a copy of the embedded corpus; [] for a licensed database.
 
     A corpus named by its path is the user's: it is not mended behind their back, and no number is
     computed on a damaged one. Each clip or sheet that differs from the receipt beside the copy is
-    an error; a copy without a receipt can only be read as it is.
+    an error; a copy without a receipt, or renamed, can only be read as it is (see `corpus_of`).
 
     Parameters
     ----------
@@ -132,11 +136,11 @@ def origin_findings(database: str, root: str | Path) -> list[Finding]:
         Its folder.
     """
     root = Path(root).expanduser().resolve()
-    mark, corpus = find_mark(root), root.parent
+    mark = find_mark(root)
     if not mark.found:
         return []
     found = [Finding("remark", mark.mixture, str(root), kind="mixture")] if mark.mixture else []
-    if root.name == database and (corpus / RECEIPT).exists():
+    if corpus_of(database, root):
         found += [
             Finding("error", what, where, clip, "error") for what, where, clip in _damage(root)
         ]
@@ -154,11 +158,14 @@ def _damage(root: Path):
         version = receipt["version"]
         yield f"written by version {version} of the generator: make the corpus again", RECEIPT, ""
         return
-    if not receipt["done"]:
+    if not receipt.get("done"):
         yield f"the corpus is unfinished; {_MEND}", RECEIPT, ""
         return
     clips = {clip: r for clip, r in receipt["clips"].items() if clip.split("/")[0] == database}
     sheets = {name: d for name, d in receipt["sheets"].items() if name.split("/")[0] == database}
+    if any("names" not in record for record in clips.values()):
+        yield "written by an older generator, which kept no frame names: make it again", RECEIPT, ""
+        return
     truth = (corpus / "truth" / database).is_dir()
     for one in find_damage(corpus, clips, sheets, truth):
         yield f"{one.what}; {_MEND}", one.path.relative_to(corpus).as_posix(), one.clip

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from elrcn.errors import ElrcnError
 
 FRAME_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
+SHEET_SUFFIXES = (".xlsx", ".xls")
 _LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
 _DEEPEST = 3
 
@@ -52,6 +54,21 @@ class FrameListing:
 def is_litter(name: str) -> bool:
     """Tell whether a name is left behind by macOS, Windows or a file server."""
     return name.startswith(".") or name.casefold() in _LITTER or name.startswith("~$")
+
+
+def suffix_of(name: str) -> str:
+    """Suffix of a file name in small letters, such as ".jpg"."""
+    return os.path.splitext(name)[1].casefold()
+
+
+def walk(root: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield every folder below `root` and its files, sorted, without litter.
+
+    Links to folders are not followed; a folder that cannot be read is passed over.
+    """
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if not is_litter(name))
+        yield folder, sorted(name for name in files if not is_litter(name))
 
 
 def check_root(root: str | Path, database: str) -> Path:
@@ -115,7 +132,7 @@ def find_trees(root: Path, subject: re.Pattern) -> list[Path]:
 
 
 def find_workbooks(
-    root: Path, tree: Path, suffixes: tuple[str, ...] = (".xlsx", ".xls")
+    root: Path, tree: Path, suffixes: tuple[str, ...] = SHEET_SUFFIXES
 ) -> list[Path]:
     """Return the Excel files in the root, its folders that hold no frames, and above the tree.
 

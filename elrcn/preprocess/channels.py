@@ -7,7 +7,7 @@ import numpy as np
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
 from elrcn.preprocess.augment import augment, check_variant
-from elrcn.preprocess.flow import METHODS, flow_image, flow_sequence
+from elrcn.preprocess.flow import METHODS, check_frames, flow_image, flow_sequence
 from elrcn.preprocess.frames import resize
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
@@ -74,9 +74,7 @@ def in_time(frames, config):
     return np.clip(frames, 0, 255)
 
 
-def stack_clip(
-    frames: np.ndarray, config: PreprocessConfig, threads: int = 1, quantise: bool = False
-) -> np.ndarray:
+def stack_clip(frames: np.ndarray, config: PreprocessConfig, threads: int = 1) -> np.ndarray:
     """Network input of one clip (Sections III-A and III-B).
 
     Resize to ``flow_size``, interpolate in time, transform as ``variant`` says, flow between each
@@ -91,8 +89,6 @@ def stack_clip(
     config : PreprocessConfig
     threads : int
         Flows computed at a time; the result does not depend on it.
-    quantise : bool
-        Store flow as the authors' 8-bit images (see `flow_image`).
 
     Returns
     -------
@@ -102,11 +98,11 @@ def stack_clip(
     Raises
     ------
     ElrcnError
-        If there are fewer than two frames, `config` is not possible, or a channel would hold
-        values that are not finite.
+        If `frames` is no array of three axes or holds fewer than two frames, `config` is not
+        possible, or a channel would hold values that are not finite.
     """
     check_config(config)
-    frames = np.asarray(frames)
+    frames = check_frames(frames)
     side = config.flow_size
     if frames.shape[1:] != (side, side):
         frames = np.stack([resize(frame, side) for frame in frames])
@@ -115,7 +111,7 @@ def stack_clip(
     out = np.empty((len(flows), len(CHANNELS), config.size, config.size), np.float32)
     for t, flow in enumerate(flows):
         planes = (
-            *np.moveaxis(flow_image(flow, quantise), 2, 0),
+            *np.moveaxis(flow_image(flow), 2, 0),
             optical_strain(flow),
             frames[t],
         )

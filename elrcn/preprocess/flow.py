@@ -17,6 +17,22 @@ METHODS = ("ipol", "ipol-torch", "opencv")
 _local = threading.local()
 
 
+def check_frames(frames) -> np.ndarray:
+    """Return `frames` as an array (T, H, W), T > 0; raise `ElrcnError` if they are none."""
+    try:
+        frames = np.asarray(frames)
+    except ValueError:
+        what = "frames of several sizes"
+    else:
+        if frames.ndim == 3 and frames.size:
+            return frames
+        what = f"an array of shape {frames.shape}"
+    raise ElrcnError(
+        f"A clip is grey frames of one size, (frames, height, width); this is {what}.",
+        fix="stack the clip's grey frames, onset to offset, into one array of three axes",
+    )
+
+
 def _check_pair(first, second):
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or first.ndim != 2 or min(first.shape) < 16:
@@ -25,7 +41,13 @@ def _check_pair(first, second):
             f"these are {first.shape} and {second.shape}.",
             fix="check that the clip's frames are all of the same size",
         )
-    return first.astype(np.float32), second.astype(np.float32)
+    first, second = first.astype(np.float32), second.astype(np.float32)
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise ElrcnError(
+            "Optical flow needs frames of finite grey levels; these hold NaN or infinity.",
+            fix="look at the clip's frames; leave the clip out if they are damaged",
+        )
+    return first, second
 
 
 def _opencv_default(first, second):
@@ -74,7 +96,8 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     Raises
     ------
     ElrcnError
-        If the frames differ in size or are too small, or there is no such method.
+        If the frames differ in size, are too small or hold NaN or infinity, or there is no such
+        method.
 
     References
     ----------
@@ -104,10 +127,16 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) ->
     -------
     ndarray, shape (T - 1, H, W, 2), float32
         Pixels per frame; entry t is defined on the grid of frame t.
+
+    Raises
+    ------
+    ElrcnError
+        As `tvl1_flow`, or if `frames` is no array of three axes.
     """
-    frames = np.asarray(frames)
+    frames = check_frames(frames)
     if method == "ipol-torch":
-        _check_pair(frames[0], frames[0])
+        for frame in frames:
+            _check_pair(frame, frame)
         return _torch_batch(frames[:-1], frames[1:])
     out = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
 

@@ -5,8 +5,8 @@ A receipt lies beside its page as ``book/executed/<page>.receipt.json``:
 ``notebook``, ``parameters``, ``library``, ``data_manifest``, ``inputs``, ``weights``, ``versions``
     What the page depends on: SHA-256 of the source notebook, every parameter with its value, hash
     of the library's code (comments and docstrings apart), of the published numbers, of the
-    licensed databases' sheets and the VGG-Face file in use, and versions of the libraries that
-    decide the numbers. That the kernel ran this library is found out inside it.
+    databases' sheets and frames (see `data_digests`) and the VGG-Face file in use, and versions of
+    the libraries that decide the numbers. That the kernel ran this library is found out inside it.
 ``origin``
     Profile and data of what the page measures: one book has one of each.
 ``executed``, ``artifacts``
@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from elrcn.config import VGGFACE_VARIABLE, VGGConfig, config_hash, get_profile
-from elrcn.databases.check import is_synthetic
 from elrcn.databases.roots import resolve_roots
+from elrcn.databases.synthetic import find_mark
+from elrcn.databases.trees import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.errors import ElrcnError
 from elrcn.files import code_hash, file_digest, known_digest, library_versions, write
 from elrcn.publish import pages
@@ -70,11 +71,22 @@ def _roots(parameters: dict[str, Any]) -> dict[str, Path]:
     return resolve_roots(*(parameters.get(name) or None for name in ("casme2_root", "samm_root")))
 
 
-def _sheets(root: Path) -> str:
-    # A licensed database is told by its label sheets: hashing 20,000 frames on every build would
-    # take longer than the build. The manifest's own hashes watch over the frames.
-    sheets = {p.name: file_digest(p) for p in sorted(Path(root).glob("*.xls*")) if p.is_file()}
-    return config_hash(sheets)
+def data_digests(root: Path) -> tuple[str, str]:
+    """Digests of the sheets and of the frames by which a copy of a database is known.
+
+    They cover the bytes of every .xlsx and .xls below `root`, and names and sizes, but not bytes,
+    of every frame file (hashing 20,000 frames on every build would take longer than the build;
+    the manifest's own hashes watch over them); no other file, nor where `root` lies.
+    """
+    sheets, frames = {}, {}
+    for folder, names in walk(root):
+        for name in names:
+            path, suffix = Path(folder, name), suffix_of(name)
+            if suffix in SHEET_SUFFIXES and path.is_file():
+                sheets[path.relative_to(root).as_posix()] = file_digest(path)
+            elif suffix in FRAME_SUFFIXES and path.exists():  # a link may lead nowhere
+                frames[path.relative_to(root).as_posix()] = path.stat().st_size
+    return config_hash(sheets), config_hash(frames)
 
 
 def _weights(parameters: dict[str, Any]) -> str:
@@ -85,29 +97,38 @@ def _weights(parameters: dict[str, Any]) -> str:
     return known_digest(Path(named).expanduser())
 
 
-def _origin(parameters: dict[str, Any]) -> dict[str, str]:
+def _origin(parameters: dict[str, Any], known: dict[Path, tuple[str, str]]) -> dict[str, str]:
     """Give profile and data of what a page measures; empty for pages that measure nothing."""
     if "profile" not in parameters:
         return {}
     origin = {"profile": str(parameters["profile"])}
     for name, root in _roots(parameters).items():
-        kind = "synthetic" if is_synthetic(root) else "licensed"
-        origin[name] = f"{kind} copy with sheets {_sheets(root)[:8]}"
+        sheets, frames = known[root]
+        origin[name] = f"{_kind(root)} copy with sheets {sheets[:8]} and frames {frames[:8]}"
     return origin if len(origin) > 1 else {**origin, "data": "embedded synthetic corpus"}
+
+
+def _kind(root: Path) -> str:
+    mark = find_mark(root)
+    if not mark.found:
+        return "licensed"
+    return "partly synthetic" if mark.mixture else "synthetic"
 
 
 def dependencies(workspace: Workspace, page: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """Return what a run of `page` would depend on now (the first group of a receipt's keys)."""
     source = pages.source_path(workspace, page)
     parameters = all_parameters(source, overrides)
+    roots = _roots(parameters)
+    known = {root: data_digests(root) for root in roots.values()}
     return {
         "notebook": file_digest(source),
         "parameters": json.loads(json.dumps(parameters, default=str)),
         "library": library_hash(),
         "data_manifest": config_hash(tree_hashes(workspace.data_manifest)),
-        "inputs": {n: config_hash(str(r), _sheets(r)) for n, r in _roots(parameters).items()},
+        "inputs": {n: config_hash(str(r), *known[r]) for n, r in roots.items()},
         "weights": _weights(parameters),
-        "origin": _origin(parameters),
+        "origin": _origin(parameters, known),
         "versions": library_versions(),
     }
 

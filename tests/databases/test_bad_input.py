@@ -197,7 +197,7 @@ BAD = {
     "no row": (lambda root: write_casme2(root, [], frames=False), "No clip of CASME2", 2),
     "class sheet without its column": (
         lambda root: write_book(root / CLASSES, {"S": [("Subject", "Filename"), ("01", "EP")]}),
-        "lacks the column Objective Class",
+        "The sheet of objective classes lacks the column Objective Class",
         2,
     ),
     "no class sheet": (remove(CLASSES), "action-unit rule gives them all", 1),

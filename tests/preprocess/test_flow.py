@@ -92,3 +92,15 @@ def test_refusals():
         tvl1_flow(np.zeros((8, 8)), np.zeros((8, 8)))
     with pytest.raises(ElrcnError, match="ipol"):
         tvl1_flow(image, image, "farneback")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_frames_that_are_not_finite_are_refused(method, value):
+    frames = np.zeros((3, 20, 20), np.float32)
+    frames[2, 5, 5] = value
+    for pair in (frames[1:], frames[:0:-1]):
+        with pytest.raises(ElrcnError, match="NaN or infinity"):
+            tvl1_flow(*pair, method)
+    with pytest.raises(ElrcnError, match="NaN or infinity"):
+        flow_sequence(frames, method)

@@ -12,6 +12,7 @@ import pytest
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
 from elrcn.preprocess import channels, stack
+from elrcn.preprocess.flow import flow_sequence
 from elrcn.preprocess.frames import read_clip, read_grey
 from elrcn.preprocess.stack import build_frames, build_stacks, stack_clip
 from elrcn.preprocess.stackarray import StackArray
@@ -116,10 +117,20 @@ def test_only_the_frames_that_tim_needs_are_decoded(tmp_path):
         read_clip(paths, 32, tim_length=4)
 
 
-def test_quantised_flow_is_whole_grey_levels(clips):
-    frames = read_clip(clips.frame_paths(0), 32)
-    out = stack_clip(frames, replace(CONFIG, size=32), quantise=True)
-    assert (out[:, :3] == np.rint(out[:, :3])).all() and out[:, 2].min() >= 128
+@pytest.mark.parametrize(
+    "frames, said",
+    [
+        (np.zeros((0, 40, 40)), "shape (0, 40, 40)"),
+        (np.zeros((40, 40)), "shape (40, 40)"),
+        (np.zeros((4, 40, 40, 3)), "shape (4, 40, 40, 3)"),
+        ([np.zeros((40, 40)), np.zeros((40, 41))], "frames of several sizes"),
+    ],
+)
+def test_what_is_no_clip_is_refused(frames, said):
+    with pytest.raises(ElrcnError, match=re.escape(said)):
+        stack_clip(frames, CONFIG)
+    with pytest.raises(ElrcnError, match=re.escape(said)):
+        flow_sequence(frames)
 
 
 def test_stacks_do_not_depend_on_workers(clips, tmp_path):

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from small_checkout import BODY, END, write_notebook
 
+from elrcn.databases.corpus.mark import MARK
 from elrcn.errors import ElrcnError
 from elrcn.files import file_digest
 from elrcn.publish import book, pages, receipts
@@ -178,3 +179,52 @@ def test_the_weights_belong_to_the_receipt(workspace, monkeypatch, tmp_path):
     assert receipts.dependencies(workspace, "page", paper)["weights"] != one["weights"]
     monkeypatch.delenv("ELRCN_VGGFACE")
     assert receipts.dependencies(workspace, "page", paper)["weights"] == ""
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A little database: its label sheet in a folder of its own, three clips of two frames."""
+    root = tmp_path / "copy"
+    files = {"labels/coding.xlsx": b"sheet"}
+    files |= {f"sub01/clip{c}/img{f}.jpg": bytes(100) for c in range(3) for f in (1, 2)}
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+@pytest.mark.parametrize(
+    "change, which",
+    [
+        (lambda r: (r / "labels" / "coding.xlsx").write_bytes(b"other"), 0),
+        (lambda r: (r / "labels" / "more.xls").write_bytes(b""), 0),
+        (lambda r: (r / "sub01" / "clip0" / "img1.jpg").write_bytes(bytes(99)), 1),
+        (lambda r: (r / "sub01" / "clip0" / "img2.jpg").unlink(), 1),
+        (lambda r: (r / "sub01" / "clip0").rename(r / "sub01" / "clip9"), 1),
+        (lambda r: (r / "labels" / "~$coding.xlsx").write_bytes(b"lock"), None),
+        (lambda r: (r / "sub01" / "clip0" / "._img1.jpg").write_bytes(b"mac"), None),
+        (lambda r: (r / "sub01" / "clip0" / "Thumbs.db").write_bytes(b"windows"), None),
+        (lambda r: (r / "sub01" / "clip0" / "img3.jpg").symlink_to("nowhere"), None),
+    ],
+)
+def test_a_copy_is_known_by_its_sheets_and_frames(copy, change, which):
+    before = receipts.data_digests(copy)
+    change(copy)
+    changed = [a != b for a, b in zip(before, receipts.data_digests(copy), strict=True)]
+    assert changed == [which == 0, which == 1]
+
+
+def test_the_origin_says_what_part_is_synthetic(copy):
+    parameters = {"profile": "smoke", "casme2_root": str(copy)}
+
+    def origin():
+        return receipts._origin(parameters, {copy: receipts.data_digests(copy)})["CASME2"]
+
+    sheets, frames = receipts.data_digests(copy)
+    assert origin() == f"licensed copy with sheets {sheets[:8]} and frames {frames[:8]}"
+    clips = sorted((copy / "sub01").iterdir())
+    (clips[0] / "img1.jpg").write_bytes(MARK.encode())
+    assert origin().startswith("partly synthetic copy with")
+    for clip in clips:
+        (clip / "img1.jpg").write_bytes(MARK.encode())
+    assert origin().startswith("synthetic copy with")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elrcn.config import CorpusConfig, config_hash
+from elrcn.databases.corpus.plan import ClipPlan, plan_corpus
 from elrcn.databases.corpus.sheets import SHEETS
 from elrcn.databases.corpus.truth import load_truth, truth_path
 from elrcn.databases.frames import clip_digest, number_of, scan_clip
@@ -65,6 +67,11 @@ def frame_names(folder: Path) -> list[str]:
     )
 
 
+def names_digest(names: Iterable[str]) -> str:
+    """SHA-256 of a clip's frame names, sorted: digests of frames know numbers, not names."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+
+
 def read_receipt(root: Path) -> dict[str, Any] | None:
     """Receipt of the corpus at `root`, done or not; None if it is missing or damaged.
 
@@ -86,34 +93,37 @@ def is_finished(root: Path) -> bool:
     return bool((read_receipt(root) or {}).get("done"))
 
 
-def write_receipt(root: Path, config: CorpusConfig, clips: Iterable[str] | None = None) -> None:
+def write_receipt(
+    root: Path, config: CorpusConfig, plans: Iterable[ClipPlan] | None = None
+) -> None:
     """Write the receipt: of a corpus that is being made, or, given its clips, of a finished one."""
     value = {
         "what": "Synthetic corpus written by elrcn; no person is shown",
         "version": VERSION,
         "key": corpus_key(config),
         "config": asdict(config),
-        "done": clips is not None,
+        "done": plans is not None,
     }
-    if clips is not None:
-        value["clips"] = {clip: clip_record(root, clip) for clip in clips}
+    if plans is not None:
+        value["clips"] = {plan.clip_id: clip_record(root, plan) for plan in plans}
         value["sheets"] = {name: file_digest(root / name) for name in SHEETS}
     write_json(root / RECEIPT, value)
 
 
-def clip_record(root: Path, clip_id: str) -> dict[str, Any]:
-    """Frames of a clip, their digest and that of its truth, as the truth says.
+def clip_record(root: Path, plan: ClipPlan) -> dict[str, Any]:
+    """Frames of a clip, digests of their names and bytes and of its truth, as the truth says.
 
     Raises
     ------
     ElrcnError
         If there is no truth, or it is damaged.
     """
-    truth = load_truth(root, clip_id)
+    truth = load_truth(root, plan.clip_id)
     return {
         "frames": len(truth.numbers),
+        "names": names_digest(plan.frame_name(int(number)) for number in truth.numbers),
         "sha256": truth.frames_sha256,
-        "truth": file_digest(truth_path(root, clip_id)),
+        "truth": file_digest(truth_path(root, plan.clip_id)),
     }
 
 
@@ -140,26 +150,31 @@ def find_damage(
 
 def _clip_damage(root: Path, clip: str, record: dict[str, Any], truth: bool) -> list[Damage]:
     folder, found = clip_folder(root, clip), []
-    if what := clip_differs(folder, record["frames"], record["sha256"]):
+    if what := clip_differs(folder, record["frames"], record["names"], record["sha256"]):
         found.append(Damage(folder, what, clip))
     if truth and (what := _differs(truth_path(root, clip), record["truth"])):
         found.append(Damage(truth_path(root, clip), what, clip))
     return found
 
 
-def clip_differs(folder: Path, count: int, digest: str) -> str:
-    """Say what is wrong with a clip that should have `count` frames and `digest`; "" if nothing."""
+def clip_differs(folder: Path, count: int, names: str, digest: str) -> str:
+    """Say what is wrong with a clip that should have `count` frames; "" if nothing.
+
+    `names` and `digest` are what `names_digest` and `clip_digest` should give.
+    """
     try:
-        names = frame_names(folder)
-        if len(names) != count:
-            return f"it holds {len(names)} files, not {count} frames"
-        if clip_digest(folder, names) == digest:
+        held = frame_names(folder)
+        if len(held) != count:
+            return f"it holds {len(held)} files, not {count} frames"
+        if names_digest(held) != names:
+            return "its frames do not have the names they were made with"
+        if clip_digest(folder, held) == digest:
             return ""
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-    problems = scan_clip(folder, names).problems
+    problems = scan_clip(folder, held).problems
     return ": ".join(problems[0]) if problems else "its frames are not those that were made"
 
 
@@ -190,7 +205,7 @@ def find_strangers(root: Path, clips: Collection[str], databases: Iterable[str])
 def is_whole(root: Path, config: CorpusConfig) -> bool:
     """Tell whether a finished corpus of `config` lies at `root`, nothing missing or changed."""
     receipt = read_receipt(root)
-    if receipt is None or not receipt["done"] or receipt.get("key") != corpus_key(config):
+    if receipt is None or not receipt.get("done") or receipt.get("key") != corpus_key(config):
         return False
     strange = find_strangers(root, receipt["clips"], FRAME_ROOTS)
     return not strange and not find_damage(root, receipt["clips"], receipt["sheets"])
@@ -240,19 +255,17 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
     return receipt
 
 
-def recorded_clips(root: Path, config: CorpusConfig, clips: Iterable[str]) -> dict[str, dict]:
-    """Return records of the `clips` of an unfinished corpus whose truth is whole and its own."""
+def recorded_clips(root: Path, config: CorpusConfig, plans: Iterable[ClipPlan]) -> dict[str, dict]:
+    """Return records of the clips of an unfinished corpus whose truth is whole and its own."""
     key, found = corpus_key(config), {}
-    for clip in clips:
+    for plan in plans:
         try:
-            if load_truth(root, clip).corpus_key == key:
-                found[clip] = clip_record(root, clip)
+            if load_truth(root, plan.clip_id).corpus_key == key:
+                found[plan.clip_id] = clip_record(root, plan)
         except (ElrcnError, OSError):
             continue  # not there, or damaged: the clip is filmed again
     return found
 
 
 def _has_clips_of(root: Path, config: CorpusConfig) -> bool:
-    paths = (root / "truth").glob("*/*/*.npz")
-    clips = (p.relative_to(root / "truth").with_suffix("").as_posix() for p in paths)
-    return any(recorded_clips(root, config, [clip]) for clip in clips)
+    return any(recorded_clips(root, config, [plan]) for plan in plan_corpus(config))

@@ -20,6 +20,7 @@ from elrcn.databases.corpus.receipt import (
     find_damage,
     find_strangers,
     is_whole,
+    names_digest,
     open_receipt,
     recorded_clips,
     write_receipt,
@@ -121,7 +122,7 @@ def _make(root, config, plans, progress, workers) -> None:
             where=strange[0],
             fix="move them out of the corpus' folder",
         )
-    known = receipt["clips"] if receipt["done"] else recorded_clips(root, config, clips)
+    known = receipt["clips"] if receipt["done"] else recorded_clips(root, config, plans)
     damage = find_damage(root, known, receipt.get("sheets", {}))
     if receipt["done"] and not damage:
         return  # another process was first
@@ -132,7 +133,7 @@ def _make(root, config, plans, progress, workers) -> None:
     _film_all(root, config, [p for p in plans if p.clip_id not in whole], plans, progress, workers)
     truths = {clip: load_truth(root, clip) for clip in clips}
     write_sheets(root, plans, {c: (t.onset, t.apex, t.offset) for c, t in truths.items()})
-    write_receipt(root, config, clips)
+    write_receipt(root, config, plans)
 
 
 def _folders(root: Path, clip: str) -> tuple[Path, Path]:
@@ -197,7 +198,7 @@ def _place(folder: Path, frames: dict[str, bytes]) -> str:
             for name, data in frames.items():
                 (part / name).write_bytes(data)
             digest = clip_digest(part, list(frames))
-        what = clip_differs(folder, len(frames), digest)
+        what = clip_differs(folder, len(frames), names_digest(frames), digest)
         if not what:
             break
         set_aside(folder, what)

@@ -12,8 +12,9 @@ import pytest
 
 from elrcn.databases.check import check_report
 from elrcn.databases.corpus import make_corpus
-from elrcn.databases.corpus.receipt import is_whole
+from elrcn.databases.corpus.receipt import is_whole, read_receipt
 from elrcn.errors import ElrcnError
+from elrcn.files import write_json
 from elrcn.session import Session
 
 LABELS = "CASME2/CASME2-coding-20140508.xlsx"
@@ -68,6 +69,10 @@ DAMAGE = {
     "a frame too many": (
         lambda r: shutil.copy(frames(r)[3], clip(r) / "reg_img9999.jpg"),
         "files, not",
+    ),
+    "a frame renamed": (
+        lambda r: frames(r)[3].rename(clip(r) / f"x{frames(r)[3].name}"),
+        "its frames do not have the names",
     ),
     "a clip gone": (lambda r: shutil.rmtree(clip(r)), "it is missing"),
     "truth cut": (lambda r: cut(truth(r)), "it is not the file that was made"),
@@ -125,6 +130,37 @@ def test_a_named_copy_that_is_damaged_is_refused_and_left_alone(corpus, digest_o
     report = check_report({"CASME2": corpus / "CASME2"}, progress=False)
     assert report.exit_code == 2 and "it holds 20 files" in report.render_text()
     assert digest_of(corpus) == before
+
+
+def test_receipts_of_older_generators(corpus, tiny_config):
+    path = corpus / "corpus.json"
+    receipt = read_receipt(corpus)
+    for record in receipt["clips"].values():
+        del record["names"]
+    write_json(path, {**receipt, "key": "of other code"})
+    assert not is_whole(corpus, tiny_config)
+    with pytest.raises(ElrcnError, match="kept no frame names: make it again"):
+        _ = Session("smoke", casme2_root=corpus / "CASME2").roots
+    path.write_text('{"version": 3, "config": {}}')
+    assert not is_whole(corpus, tiny_config)
+    with pytest.raises(ElrcnError, match="another corpus"):
+        make_corpus(corpus, tiny_config, progress=False)
+    with pytest.raises(ElrcnError, match="version 3 of the generator: make the corpus again"):
+        _ = Session("smoke", casme2_root=corpus / "CASME2").roots
+
+
+def test_a_renamed_database_has_no_truth(corpus):
+    (corpus / "CASME2").rename(corpus / "MyCasme")
+    session = Session("smoke", casme2_root=corpus / "MyCasme")
+    assert session.synthetic and session.roots  # read as it is, unchecked
+    assert session.corpus_root is None
+    assert Session("smoke", corpus / "MyCasme", corpus / "SAMM").corpus_root is None
+
+
+def test_a_database_without_its_truth_has_none(corpus):
+    shutil.rmtree(corpus / "truth" / "CASME2")
+    assert Session("smoke", casme2_root=corpus / "CASME2").corpus_root is None
+    assert Session("smoke", samm_root=corpus / "SAMM").corpus_root == corpus
 
 
 def test_a_plain_copy_is_synthetic_and_has_no_truth(corpus, tmp_path):
