@@ -125,8 +125,11 @@ def test_strain_gathers_in_the_masks(session):
     assert np.mean(own) > 1.04 > np.mean(flipped)
 
 
-def table_by_hand():
-    """Two subjects, three clips: trained maps hit for a and b, untrained ones for none."""
+def table_by_hand(times=3):
+    """Two subjects, three clips: trained maps hit for a and b, untrained ones for none.
+
+    The same `times` over, each time with other subjects: six are enough for intervals.
+    """
     clips = pd.DataFrame({"clip_id": list("abc"), "subject": ["s", "s", "t"], "mask_share": 0.25})
     clips["true"] = ["others", "others", "disgust"]
     hits = {"trained": [1, 1, 0], "other": [0, 1, np.nan], "untrained": [0.0] * 3}
@@ -135,7 +138,9 @@ def table_by_hand():
     parts = [
         clips.assign(maps=k, hit=hits[k], hit_tolerant=near[k], energy=energy[k]) for k in hits
     ]
-    return pd.concat(parts).assign(protocol="LOSO")
+    table = pd.concat(parts).assign(protocol="LOSO")
+    named = ["clip_id", "subject"]
+    return pd.concat([table.assign(**{c: table[c] + str(k) for c in named}) for k in range(times)])
 
 
 def test_summary_of_a_small_table():
@@ -145,17 +150,19 @@ def test_summary_of_a_small_table():
     ]  # fmt: skip
     row = short.loc["trained"]
     assert row["hit"] == pytest.approx(2 / 3) and row["energy"] == pytest.approx(1.3 / 3)
-    # Resamples hold subject s twice, t twice, or both.
+    # Some resamples hold no subject like t, or none like s.
     assert (row["hit_low"], row["hit_high"]) == (0, 1)
     assert row[["energy_low", "energy_high"]].tolist() == pytest.approx([0.3, 0.5])
-    assert (row["clips"], row["subjects"], row["mask_share"]) == (3, 2, 0.25)
+    assert (row["clips"], row["subjects"], row["mask_share"]) == (9, 6, 0.25)
     gap = short.loc["trained - untrained"]
     assert gap[["energy", "energy_low", "energy_high"]].tolist() == pytest.approx(
         [1.3 / 3 - 0.2, 0.1, 0.3]
     )
     # Differences are over the clips that both kinds have.
-    assert short.loc["trained - other", "clips"] == 2
+    assert short.loc["trained - other", "clips"] == 6
     assert short.loc["trained - other", "hit"] == 0.5
+    few = summarise(table_by_hand(2), draws=500).set_index("maps")
+    assert few["hit"].equals(short["hit"]) and few[["hit_low", "energy_high"]].isna().all(axis=None)
 
 
 def test_hits_with_tolerance_are_averaged_by_class():

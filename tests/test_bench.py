@@ -165,6 +165,14 @@ def test_the_committed_coverage_has_every_case_and_expanding_helps():
     table, words = coverage_table(load_coverage()), coverage_summary(load_coverage())
     assert len(table) == 3 * len(coverage.CASES) and not table.isna().any(axis=None)
     assert f"to {table['score: expanded percentile'].max():.3f}" in words
+    # What the page says of its choice is so.
+    uf1 = table.xs("UF1", level="score")
+    other, used = uf1["score: jackknife-t"], uf1["score: expanded percentile"]
+    assert (other > used).all()
+    assert f"{other.min():.3f} to {other.max():.3f} against {used.min():.3f} to" in words
+    rest = table.drop("UF1", level="score")["score: expanded percentile"]
+    assert f"holds WAR and UAR in {rest.min():.3f} or more" in words and rest.min() > 0.94
+    assert "fewer than 6 subjects" in words
 
 
 @pytest.mark.slow

@@ -91,6 +91,24 @@ def resampled_scores(
     return total / len(folds)
 
 
+def least_units(level: float = 0.95) -> int:
+    """Fewest units whose resamples can reach an interval of coverage `level`; 6 for 95%.
+
+    No percentile of resampled means leaves the range of the units, and that range misses the
+    centre of a symmetric distribution whenever all S units fall on one side of it, which happens
+    with probability 2^(1 - S).
+
+    Raises
+    ------
+    ElrcnError
+        If `level` is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ElrcnError(f"The level of an interval lies between 0 and 1, not at {level}.")
+    # Half a millionth of a unit, for levels such as 0.9375 = 1 - 2^-4 that are rounded.
+    return int(np.ceil(1 - np.log2(1 - level) - 5e-7))
+
+
 def expanded_levels(subjects: int | Sequence[int], level: float = 0.95) -> tuple[float, float]:
     """Percentiles of the bootstrap between which an interval of coverage `level` lies.
 
@@ -112,17 +130,15 @@ def expanded_levels(subjects: int | Sequence[int], level: float = 0.95) -> tuple
     Returns
     -------
     low, high : float
-        Between 0 and 1; NaN if some fold has less than two units.
+        Between 0 and 1; NaN if some fold has fewer than `least_units`.
 
     Raises
     ------
     ElrcnError
         If `level` is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise ElrcnError(f"The level of an interval lies between 0 and 1, not at {level}.")
-    counts = np.atleast_1d(subjects)
-    if counts.size == 0 or counts.min() < 2:
+    least, counts = least_units(level), np.atleast_1d(subjects)
+    if counts.size == 0 or counts.min() < least:
         return np.nan, np.nan
     freedom = counts.sum() - counts.size
     reach = np.sqrt(counts.sum() / freedom) * t.ppf((1 + level) / 2, freedom)
@@ -144,8 +160,8 @@ def interval(values, subjects: int | Sequence[int], level: float = 0.95):
     Returns
     -------
     low, high : float, or numpy.ndarray of the shape of one of `values`
-        NaN where there is no interval: with less than two units, and where the resamples do not
-        differ. A width of zero would say that the score is known exactly.
+        NaN where there is no interval: with fewer than `least_units` in some fold, and where the
+        resamples do not differ. A width of zero would say that the score is known exactly.
 
     Raises
     ------

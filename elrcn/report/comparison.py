@@ -113,7 +113,7 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `comparison_table`.
+        From `comparison_table`; may be empty.
     title : str
         What was compared, under which task.
     """
@@ -133,17 +133,21 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
         names = [f"{a}\n− {b}" for a, b in zip(table["first"], table["second"], strict=True)]
         ax.set_yticks(y, names)
         ax.set_ylim(-0.7, len(table) - 0.3)
-        reach = float(np.nanmax(np.abs(table[["low", "high", "difference"]].to_numpy()))) or 0.1
+        every = table[["low", "high", "difference"]].to_numpy(float)
+        reach = float(np.nanmax(np.abs(every), initial=0)) or 0.1
         ax.set_xlim(-1.1 * reach, 1.1 * reach)
         ax.set_xlabel(f"{metric}, first − second, 95% interval")
         ax.set_ylabel("Methods compared")
         ax.set_title(title)
-        fig.legend(loc="outside lower center", ncols=3)
+        if len(table):
+            fig.legend(loc="outside lower center", ncols=3)
     return fig
 
 
 def comparison_alt(table: pd.DataFrame) -> str:
     """Alternative text of `comparison_figure`."""
+    if table.empty:
+        return "A line at zero; no difference could be measured."
     parts = [
         f"{row['first']} against {row['second']} {row['difference']:+.3f} "
         f"({verdict(row['low'], row['high'])})"

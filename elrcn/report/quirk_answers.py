@@ -20,9 +20,15 @@ _ALL = (TOGETHER.name, TOGETHER_SCALED.name)
 
 
 def one_answer(rows: pd.DataFrame) -> float:
-    """Share of the clips that are given the commonest answer of their fold; 1 for a constant."""
-    commonest = rows.groupby("fold")["predicted"].agg(lambda said: said.value_counts().iloc[0])
-    return commonest.sum() / len(rows)
+    """Share of the clips that are given the commonest answer of their fold; 1 for a constant.
+
+    A fold of one clip has one answer whatever the network, so only folds of two clips or more
+    count; NaN if there are none.
+    """
+    answers = rows.groupby("fold")["predicted"]
+    commonest = answers.agg(lambda said: said.value_counts().iloc[0])[answers.size() > 1]
+    counted = answers.size()[commonest.index].sum()
+    return commonest.sum() / counted if counted else float("nan")
 
 
 def unsettled(results: Mapping[str, pd.DataFrame], methods: Sequence[Method]) -> dict[str, str]:
@@ -37,16 +43,22 @@ def unsettled(results: Mapping[str, pd.DataFrame], methods: Sequence[Method]) ->
     -------
     dict of str to str
         Method name to reason: a network that gives (almost) one answer a fold has collapsed, and
-        what it scores then is no effect of what the switch is about; labels that do not change
-        on the clips at hand have none.
+        what it scores then is no effect of what the switch is about; if the network without a
+        switch has, that holds for its whole family; labels that do not change on the clips at
+        hand have no effect.
     """
     found = {}
     for method in methods:
         if not base_of(method) or method.name not in results:
             continue
         rows, base = results[method.name], results[base_of(method).name]
-        share = one_answer(rows)
-        if share >= COLLAPSE > one_answer(base):
+        share, share_base = one_answer(rows), one_answer(base)
+        if share_base >= COLLAPSE:
+            found[method.name] = (
+                f"the network without a switch collapses to one answer a fold ({share_base:.0%} "
+                "of its answers), so no switch can be measured against it"
+            )
+        elif share >= COLLAPSE:
             found[method.name] = (
                 f"the network collapses to one answer a fold ({share:.0%} of its answers), which "
                 "is no finding"
@@ -188,7 +200,7 @@ def answer(scores: pd.DataFrame, differences: pd.DataFrame, chance: float) -> st
     for base in BASES:
         part = family(differences, base.group)
         own = scores[scores["group"] == base.group].set_index("method")
-        if part.empty or base.label not in own.index:
+        if base.label not in own.index:
             continue
         lines.append(_family_answer(base, part, own, chance))
     return "\n\n".join(lines)
@@ -210,6 +222,8 @@ def standing(differences: pd.DataFrame, methods: Sequence[Method]) -> str:
     found = (
         f"Alone, these lower the score here, after correction for all comparisons: {listed}."
         if listed
+        else "Alone, no switch could be measured here."
+        if alone.empty
         else "Alone, no switch lowers the score here once corrected for all comparisons."
     )
     known = {method.name: method for method in methods}
@@ -285,7 +299,9 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
         )
     alone = part[~part["switch"].isin(_ALL)]
     apart = alone[(alone["low"] > 0) | (alone["high"] < 0)]
-    if alone.empty:
+    if part.empty:
+        text.append("None of its switches could be measured against it here.")
+    elif alone.empty:
         pass
     elif apart.empty:
         text.append(

@@ -10,7 +10,12 @@ import pandas as pd
 
 from elrcn.evaluation.leak import best_of_gain
 from elrcn.evaluation.metrics import pooled
-from elrcn.evaluation.statistics import bootstrap_interval, bootstrap_scores, interval
+from elrcn.evaluation.statistics import (
+    bootstrap_interval,
+    bootstrap_scores,
+    interval,
+    least_units,
+)
 from elrcn.published import read_values
 from elrcn.report.html import SCORES
 
@@ -132,10 +137,13 @@ def unit_table(
 
 def unit_summary(table: pd.DataFrame) -> str:
     """Say in Markdown how the two kinds of intervals of `unit_table` compare."""
-    wider = int((table["ratio"] > 1).sum())
+    ratio = table["ratio"].dropna()
+    if ratio.empty:
+        return "No method has an interval both over clips and over subjects."
     return (
-        f"The interval over subjects is wider than the one over clips for {wider} of {len(table)} "
-        f"methods; it is {table['ratio'].min():.2f} to {table['ratio'].max():.2f} times as wide."
+        f"The interval over subjects is wider than the one over clips for {(ratio > 1).sum()} of "
+        f"{len(ratio)} methods that have both; it is {ratio.min():.2f} to {ratio.max():.2f} times "
+        "as wide."
     )
 
 
@@ -212,7 +220,23 @@ def coverage_summary(coverage: pd.DataFrame) -> str:
         f"{span('true null rejected', 'permutation over subjects')} of them. McNemar's test over "
         f"clips rejected it in {mcnemar.min():.1%} where the intraclass correlation of being right "
         f"is {alike[mcnemar.argmin()]:.2f}, and in {mcnemar.max():.1%} where it is "
-        f"{alike[mcnemar.argmax()]:.2f}."
+        f"{alike[mcnemar.argmax()]:.2f}.\n\n{_choice_of_interval(coverage)}"
+    )
+
+
+def _choice_of_interval(coverage: pd.DataFrame) -> str:
+    """Say why the expanded percentile is used although another way covers UF1 better."""
+    by = coverage[coverage["quantity"] == "score"].set_index(["way", "score"])["value"]
+    other, used = by["jackknife-t", "uf1"], by["expanded percentile", "uf1"]
+    least = min(by["expanded percentile", score].min() for score in ("war", "uar"))
+    return (
+        f"The jackknife with Student's $t$ covers UF1 better, in {other.min():.3f} to "
+        f"{other.max():.3f} against {used.min():.3f} to {used.max():.3f}. The expanded percentile "
+        "is taken for every score and difference all the same: it is one interval for all, stays "
+        "within 0 and 1, is lopsided where the scores are, and holds WAR and UAR in "
+        f"{least:.3f} or more. So the interval of a UF1 itself is too narrow here. With fewer than "
+        f"{least_units()} subjects, in all or in some fold, there is no interval: even the whole "
+        "range of the subjects' means would miss too often."
     )
 
 
@@ -241,6 +265,11 @@ def power_summary(table: pd.DataFrame, subjects: int) -> str:
         Subjects behind them.
     """
     half = (table["high"] - table["low"]) / 2
+    if half.isna().all():
+        return (
+            f"With {subjects} subjects no paired difference has an interval, so what difference "
+            "these data could have shown is not known."
+        )
     return (
         f"With {subjects} subjects the paired intervals reach {half.min():.3f} to "
         f"{half.max():.3f} (median {half.median():.3f}) to either side of the difference. Two "

@@ -100,12 +100,12 @@ def test_no_difference_is_within_the_interval_about_as_often_as_it_says():
 
 @pytest.mark.parametrize("per_fold", [False, True])
 def test_compare_holds_the_difference_and_both_tests(per_fold):
-    a, b = two_methods(4, 0.3)
+    a, b = two_methods(4, 0.3, subjects=16)
     c = compare(a, b, "uar", n=500, per_fold=per_fold)
     summary = fold_mean if per_fold else pooled
     assert c.difference == pytest.approx(summary(a)["uar"] - summary(b)["uar"])
     assert c.low <= c.difference <= c.high and c.half_width == pytest.approx((c.high - c.low) / 2)
-    assert c.subjects == 8
+    assert c.subjects == 16
     assert c.p_value == permutation_test(a, b, "uar", per_fold=per_fold).p_value
     assert c.sign == (1 if c.low > 0 else 0)
     assert compare(b, a, "uar", n=500, per_fold=per_fold).sign == -c.sign

@@ -65,8 +65,7 @@ def test_interval_contains_the_score_and_widens_with_its_level():
         s.bootstrap_interval(rows.iloc[:0], "war")
 
 
-@pytest.mark.parametrize("subjects", [2, 5, 14, 26, 400])
-@pytest.mark.parametrize("level", [0.5, 0.95])
+@pytest.mark.parametrize(("subjects", "level"), [(2, 0.5), *product([6, 14, 26, 400], [0.5, 0.95])])
 def test_levels_are_expanded_as_hesterberg_says(subjects, level):
     low, high = s.expanded_levels(subjects, level)
     # His formula: the percentile whose normal quantile is sqrt(n / (n - 1)) times Student's.
@@ -79,6 +78,28 @@ def test_levels_are_expanded_as_hesterberg_says(subjects, level):
     assert s.expanded_levels(10**6, level) == pytest.approx(
         ((1 - level) / 2, (1 + level) / 2), abs=1e-5
     )
+
+
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.8, 0.9375, 0.95, 0.99])
+def test_too_few_subjects_have_no_interval(level):
+    least = next(n for n in range(1, 20) if 2.0 ** (1 - n) <= 1 - level)
+    assert s.least_units(level) == least
+    values = np.random.default_rng(0).normal(size=100)
+    assert not np.isnan(s.interval(values, least, level)).any()
+    assert not np.isnan(s.interval(values, [least, least + 3], level)).any()
+    for few in (least - 1, [least + 3, least - 1]):
+        assert np.isnan(s.interval(values, few, level)).all()
+
+
+def test_six_subjects_are_the_fewest_for_95_percent():
+    assert s.least_units() == 6
+    # The range of five subjects' means holds the middle of all people in 15 of 16 samples.
+    signs = np.array(list(product([-1, 1], repeat=5)))
+    assert (np.abs(signs.sum(1)) < 5).mean() == 15 / 16 < 0.95
+    for subjects in (2, 3, 4, 5):
+        rows = random_rows(8, subjects=subjects)
+        assert np.isnan(s.bootstrap_interval(rows, "war")).all()
+    assert not np.isnan(s.bootstrap_interval(random_rows(8), "war")).any()
 
 
 def test_levels_by_hand():
@@ -111,15 +132,16 @@ def test_interval_of_several_columns_and_of_values_that_are_missing():
 
 def test_no_interval_rather_than_one_without_width():
     values = np.random.default_rng(0).normal(size=50)
-    for subjects in (0, 1, [5, 1], []):
+    for subjects in (0, 1, [9, 1], []):
         assert np.isnan(s.interval(values, subjects)).all()
     assert np.isnan(s.interval(np.full(50, 0.2), 14)).all()
     assert np.isnan(s.interval(np.full(50, np.nan), 14)).all()
     assert np.isnan(s.interval([], 14)).all()
     one = random_rows(3, subjects=1, clips=12)
     assert np.isnan(s.bootstrap_interval(one, "war")).all()
-    # One subject in one of two folds: its spread is not known, so that of the mean is not.
-    rows = random_rows(3, subjects=4)
+    # Five subjects in one of two folds: its spread is not known, so that of the mean is not.
+    rows = random_rows(3, subjects=12)
+    assert rows.groupby("fold")["subject"].nunique().to_dict() == {"one": 5, "two": 7}
     assert np.isnan(s.bootstrap_interval(rows, "war", per_fold=True)).all()
     assert not np.isnan(s.bootstrap_interval(rows, "war")).any()
     for level in (0, 1, 95):
@@ -144,7 +166,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 
 
 def test_interval_of_a_mean_over_folds():
-    rows = random_rows(3)
+    rows = random_rows(3, subjects=14)
     low, high = s.bootstrap_interval(rows, "uar", per_fold=True)
     assert low < fold_mean(rows)["uar"] < high
 

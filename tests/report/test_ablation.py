@@ -24,7 +24,7 @@ CLASSES = ("a", "b")
 
 def rows(true, predicted):
     frame = pd.DataFrame({"true": list(true), "predicted": list(predicted)})
-    frame["subject"] = ["s1", "s2"] * (len(frame) // 2)
+    frame["subject"] = [f"s{i // 4}-{i % 2}" for i in range(len(frame))]
     frame["fold"] = frame["subject"]
     for name in CLASSES:
         frame[f"p_{name}"] = (frame["predicted"] == name).astype(float)
@@ -41,21 +41,21 @@ METHODS = tuple(
     )
 )
 RESULTS = {
-    "most": rows("aaab", "aaaa"),
-    "first": rows("aaab", "aabb"),
-    "second": rows("aaab", "aaab"),
+    "most": rows("aaab" * 3, "aaaa" * 3),
+    "first": rows("aaab" * 3, "aabb" * 3),
+    "second": rows("aaab" * 3, "aaab" * 3),
 }
 
 
 @pytest.fixture
 def table():
-    yield ablation_table(RESULTS, METHODS, CLASSES, draws=50, recovered={"first": 0.31})
+    yield ablation_table(RESULTS, METHODS, CLASSES, draws=1000, recovered={"first": 0.31})
     plt.close("all")
 
 
 def test_scores_by_hand(table):
     first = table.set_index("method").loc["First network"]
-    assert (first["clips"], first["subjects"], first["group"]) == (4, 2, "from scratch")
+    assert (first["clips"], first["subjects"], first["group"]) == (12, 6, "from scratch")
     assert first["war"] == pytest.approx(3 / 4)
     assert first["uar"] == pytest.approx((2 / 3 + 1) / 2)
     assert first["uf1"] == pytest.approx((4 / 5 + 2 / 3) / 2)

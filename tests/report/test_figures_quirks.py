@@ -14,6 +14,7 @@ from elrcn.experiments.quirks import base_of
 from elrcn.report import figures_quirks as figures
 from elrcn.report import quirk_answers as answers
 from elrcn.report.ablation import ablation_table
+from elrcn.report.comparison import comparison_alt, comparison_figure
 from elrcn.report.figures import figure_svg
 from elrcn.report.user_reports import load_user_reports, reports_summary, reports_table
 
@@ -142,8 +143,40 @@ def test_a_collapse_is_no_finding(results):
     _, candidates, open_ = answers.standing(differences, METHODS).split("\n\n")
     assert "*reshaped layout* in *flow, fine-tuned*" in candidates
     assert "*other input scale* in *flow, fine-tuned*: the network collapses" in open_
-    # A base that gives one answer itself: then it is not the switch.
-    assert "flow-raw_scale" not in answers.unsettled(results | {"flow": constant()}, METHODS)
+
+
+@pytest.mark.parametrize("answer", ["a", "b"])
+def test_a_collapsed_base_leaves_its_family_unsettled(results, answer):
+    # Sound switches as well: there is nothing to hold them against.
+    flow = {"flow-reshape_layout", "flow-uint8_flow", "flow-as_the_code_ran"}
+    differences = differences_of(results | {"flow": constant(answer)})
+    assert set(differences.attrs["unsettled"]) == flow
+    assert differences["group"].tolist() == ["ELRCN-SE"]
+    assert all("without a switch" in r for r in differences.attrs["unsettled"].values())
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_all_collapse_no_difference_stands(results):
+    results = {name: constant() for name in results}
+    differences = differences_of(results)
+    assert differences.empty and len(differences.attrs["unsettled"]) == 4
+    scores = ablation_table(results, METHODS, CLASSES, draws=50)
+    assert answers.answer(scores, differences, 0.5).count("None of its switches") == 2
+    _, candidates, open_ = answers.standing(differences, METHODS).split("\n\n")
+    assert "no switch could be measured" in candidates and open_.count("collapses") == 4
+    part = answers.family(differences, "ELRCN-SE")
+    assert figure_svg(comparison_figure(part, "t")) and "no difference" in comparison_alt(part)
+    assert "collapses" in answers.switches_table(differences, METHODS)["ELRCN-SE"].max()
+
+
+def test_folds_of_one_clip_are_no_collapse(results):
+    single = {name: r.assign(fold=r["clip_id"]) for name, r in results.items()}
+    assert np.isnan(answers.one_answer(single["flow"]))
+    assert not answers.unsettled(single, METHODS)
+    # Only folds that could have had two answers count: here the first, of which half say "a".
+    mixed = rows(4)
+    mixed["fold"] = ["first"] * 4 + [f"f{k}" for k in range(36)]
+    assert answers.one_answer(mixed) == 0.5
 
 
 def test_labels_that_do_not_change_cannot_be_measured(results):

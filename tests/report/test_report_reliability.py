@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from elrcn.evaluation.metrics import pooled
+from elrcn.report import comparison, leak
 from elrcn.report import figures_statistics as figures
-from elrcn.report import leak
 from elrcn.report import reliability as report
 from elrcn.report.figures import figure_svg
 
@@ -66,7 +66,7 @@ def test_clips_of_a_subject_that_are_alike_make_clip_intervals_too_narrow():
     runs = {"alike": rows_of(1, alike=True), "unlike": rows_of(1)}
     table = report.unit_table(runs, CLASSES, draws=500)
     assert table.loc["alike", "ratio"] > 1.5 and table.loc["unlike", "ratio"] < 1.3
-    assert "for 1 of 1 methods" in report.unit_summary(table.loc[["alike"]])
+    assert "for 1 of 1 methods that have both" in report.unit_summary(table.loc[["alike"]])
     for fig in (
         figures.unit_figure(table, "Units"),
         figures.resampling_figure(runs["alike"], CLASSES, "Resamples", draws=200),
@@ -74,6 +74,35 @@ def test_clips_of_a_subject_that_are_alike_make_clip_intervals_too_narrow():
         ax = fig.axes[0]
         assert ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel()
         assert figure_svg(fig) == figure_svg(fig)
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_subjects_have_pages_without_intervals():
+    rows, other = rows_of(1, subjects=4), rows_of(2, subjects=4)
+    runs = {"SE": {0: rows, 1: other}}
+    seeds = report.seed_table(runs, CLASSES, draws=50)
+    spread = report.seed_spread(runs, seeds, draws=50)
+    assert seeds[["uar_low", "uar_high"]].isna().all(axis=None) and spread["gain_low"].isna().all()
+    units = report.unit_table({"SE": rows}, CLASSES, draws=50)
+    assert units["clips_low"].notna().all() and "No method" in report.unit_summary(units)
+    pairs = comparison.comparison_table([("a", rows, "b", other)], CLASSES, draws=50)
+    assert "with 4 subjects no" in report.power_summary(pairs, 4).lower()
+    assert "no interval" in comparison.comparison_summary(pairs)
+    by_epochs = {1: rows, 5: other}
+    leaks = {"SE": leak.leak_table(by_epochs, rows, CLASSES, draws=50)}
+    words = [leak.leak_summary(leaks), report.seed_summary(spread)]
+    assert "no interval" in words[0] and not any("nan" in text for text in words)
+    curves = figures.epoch_table({"SE": by_epochs}, CLASSES)
+    for fig in (
+        figures.seed_figure(seeds, "Seeds", 0.5),
+        figures.unit_figure(units, "Units"),
+        figures.resampling_figure(rows, CLASSES, "Resamples", draws=50),
+        figures.leak_figure(curves, leaks, "Leak", 0.5),
+        comparison.comparison_figure(pairs, "Pairs"),
+        comparison.comparison_figure(pairs.iloc[:0], "None"),
+    ):
+        fig.draw_without_rendering()
+    assert "no difference" in comparison.comparison_alt(pairs.iloc[:0])
 
 
 def test_pairs_hold_a_network_each_and_none_twice():

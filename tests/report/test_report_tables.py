@@ -33,6 +33,13 @@ def make_rows(true, predicted, subjects):
     return rows
 
 
+def times(rows, n):
+    """The same clips `n` times, each time of other subjects."""
+    parts = [rows.assign(**{c: rows[c] + f"/{k}" for c in ("clip_id", "subject", "fold")})
+             for k in range(n)]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
 @pytest.fixture
 def results():
     subjects = ["s1"] * 4 + ["s2"] * 4
@@ -76,8 +83,15 @@ def test_result_table_by_hand(results, methods):
         ]
         .item()
     )
+    # Two subjects are too few for intervals, six are enough.
+    assert all(pd.isna(row[f"{score}_{end}"]) for score in html.SCORES for end in ("low", "high"))
+    assert "chance" not in tables.summary(table, 1 / 3)
+    more = {name: times(rows, 3) for name, rows in results.items()}
+    same = tables.result_table(more, methods, published, CLASSES, draws=50)
+    other = same.set_index("method").loc["LBP-TOP (reproduced)"]
     for score in html.SCORES:
-        assert 0 <= row[f"{score}_low"] <= row[f"{score}_high"] <= 1
+        assert other[score] == pytest.approx(row[score], abs=1e-4)
+        assert 0 <= other[f"{score}_low"] <= other[f"{score}_high"] <= 1
     majority = table.set_index("method").loc["Largest class"]
     assert majority["uar"] == pytest.approx(1 / 3)
     assert majority["war"] == pytest.approx(1 / 2)
