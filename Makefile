@@ -38,7 +38,7 @@ book: $(INSTALLED)  ## execute what changed and build _build/html/index.html
 	$(BIN)/elrcn book
 
 test: $(INSTALLED)  ## the fast tests, within five minutes
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile $(PYTEST_OPTIONS)
 
 test-slow: $(INSTALLED)  ## the slow tests; those of the book look at the one built last
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)

@@ -76,7 +76,7 @@ def session(smoke_home):
 
 def test_figures_share_one_flow_network_a_fold(session):
     store = session.workspace.cache / "spatial"
-    kept = lambda: {p.name for p in store.iterdir()} if store.is_dir() else set()  # noqa: E731
+    kept = lambda: {p.name for p in store.glob("[!.]*")}  # noqa: E731
     before, p = kept(), plan("figure5", session)
     rows = run("figure5", session, ("tuned_flow",))["tuned_flow"]
     networks = kept()
