@@ -149,7 +149,9 @@ def switches_table(differences: pd.DataFrame, methods: Sequence[Method]) -> pd.D
 
 
 def _cell(row: pd.Series) -> str:
-    word = verdict(row["low"], row["high"])
+    # Only what stays after the correction for all comparisons is called lower or higher.
+    stays = row["p_holm"] < ALPHA
+    word = verdict(row["low"], row["high"]) if stays else "no significant difference"
     ends = interval_text(row["low"], row["high"], "+.2f", "")
     return f"{word}: {row['difference']:+.3f} ({ends})"
 
@@ -298,22 +300,20 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
             f"{_place(score, chance)} guessing."
         )
     alone = part[~part["switch"].isin(_ALL)]
-    apart = alone[(alone["low"] > 0) | (alone["high"] < 0)]
+    apart = alone[alone["p_holm"] < ALPHA]
     if part.empty:
         text.append("None of its switches could be measured against it here.")
     elif alone.empty:
         pass
     elif apart.empty:
         text.append(
-            f"None of the {len(alone)} switches alone is told apart from no switch; "
-            f"the largest change is that of *{_largest(alone)['first']}* "
+            f"Of the {len(alone)} switches alone none differs significantly from no switch, once "
+            f"corrected for all comparisons; the largest change is that of *{_largest(alone)['first']}* "
             f"({_said(_largest(alone))})."
         )
     else:
         listed = "; ".join(f"*{row['first']}* ({_said(row)})" for _, row in apart.iterrows())
-        text.append(f"Of the {len(alone)} switches alone, told apart from no switch: {listed}.")
-        if not (apart["p_holm"] < ALPHA).any():
-            text.append("None of them stays below p = 0.05 once corrected for all comparisons.")
+        text.append(f"Of the {len(alone)} switches alone, these differ from no switch: {listed}.")
     return " ".join(text)
 
 

@@ -104,7 +104,7 @@ def test_table_says_what_each_switch_did(results):
     differences = answers.switch_differences(results, METHODS, CLASSES, draws=200)
     table = answers.switches_table(differences, METHODS).set_index("switch")
     assert table.loc["reshaped layout", "flow, fine-tuned"].startswith("lower: -0.750")
-    assert table.loc["reshaped layout", "ELRCN-SE"].startswith("not told apart")
+    assert table.loc["reshaped layout", "ELRCN-SE"].startswith("no significant difference")
     assert table.loc["sigmoid outputs", "ELRCN-SE"] == ""
     assert not table["code"].eq("").any() and not table["option"].eq("").any()
     html = answers.switches_html(table.reset_index(), "x")
@@ -122,10 +122,10 @@ def test_answer_follows_the_numbers(results):
 
     text = said(results)
     assert "With *all: as the code ran* it is 0.500 (-0.500" in text
-    assert "told apart from no switch: *reshaped layout*" in text
+    assert "these differ from no switch: *reshaped layout*" in text
     assert "of the score" not in text
     text = said(results | {"flow-reshape_layout": rows(4), "flow-as_the_code_ran": rows(4)})
-    assert "None of the 2 switches alone is told apart" in text
+    assert "Of the 2 switches alone none differs significantly" in text
     text = said(results | {"flow": rows(2)})
     assert "nothing can be told" in text
 
