@@ -308,8 +308,8 @@ def _family_answer(base: Method, part: pd.DataFrame, own: pd.DataFrame, chance: 
     elif apart.empty:
         text.append(
             f"Of the {len(alone)} switches alone none differs significantly from no switch, once "
-            f"corrected for all comparisons; the largest change is that of *{_largest(alone)['first']}* "
-            f"({_said(_largest(alone))})."
+            f"corrected for all comparisons; the largest change is that of "
+            f"*{_largest(alone)['first']}* ({_said(_largest(alone))})."
         )
     else:
         listed = "; ".join(f"*{row['first']}* ({_said(row)})" for _, row in apart.iterrows())
