@@ -78,3 +78,16 @@ def block_edges(length: int, blocks: int, what: str) -> np.ndarray:
             fix="choose fewer blocks or cells, or larger or longer clips",
         )
     return np.floor(np.arange(blocks + 1) * length / blocks + 0.5).astype(np.int64)
+
+
+def block_means(values: np.ndarray, axis: int, blocks: int, what: str) -> np.ndarray:
+    """Means of `values` over `blocks` nearly equal parts of `axis`, which keeps its place.
+
+    Raises
+    ------
+    ElrcnError
+        As `block_edges`.
+    """
+    edges = block_edges(values.shape[axis], blocks, what)
+    sizes = np.diff(edges).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    return np.add.reduceat(values, edges[:-1], axis=axis) / sizes

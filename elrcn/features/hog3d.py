@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.clips import ClipDescriptor, block_edges
+from elrcn.features.clips import ClipDescriptor, block_means
 from elrcn.features.svm import LinearSVM
 
 POLYHEDRA = ("icosahedron", "dodecahedron")
@@ -193,10 +193,7 @@ class HOG3D(ClipDescriptor):
         )
         means = gradients
         for axis, (number, what) in enumerate(parts):
-            edges = block_edges(gradients.shape[axis], number, what)
-            shape = [1] * 4
-            shape[axis] = number
-            means = np.add.reduceat(means, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
+            means = block_means(means, axis, number, what)
         return means
 
     def _normalise(self, descriptors: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Nothing of a held-out subject reaches the model that is tested on it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from elrcn.config import TemporalConfig, TrainConfig, VGGConfig
 from elrcn.evaluation.protocols import loso_folds
 from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
+from elrcn.features.flow_sums import flow_sums_svm
 from elrcn.models.elrcn import ELRCNSE, ELRCNTE
 
 HELD_OUT = "CASME2/02"
@@ -70,6 +73,34 @@ def test_changing_the_held_out_subject_changes_no_weight(tmp_path, task, name):
     # And the folds that do train on the subject notice.
     others = [r[r["fold"] != HELD_OUT]["p_I"] for r in (rows_before, rows_after)]
     assert not others[0].equals(others[1])
+
+
+def test_described_clips_are_standardised_by_the_training_clips_alone(tmp_path, task):
+    """All clips are described at once; mean and deviation are those of a fold's training clips."""
+    stacks = np.random.default_rng(1).normal(size=(len(task.labels), 3, 5, 12, 12))
+    stacks[:, :, 0] += task.X[:, 0, None, None, None] / 4
+    folds = loso_folds(task.manifest)
+    fold = next(f for f in folds if f.name == HELD_OUT)
+
+    def run(folder):
+        store = RunStore(tmp_path / folder, {"seed": 0})
+        keep = {"classes": CLASSES, "progress": False, "threads": 1}
+        rows = run_protocol(
+            flow_sums_svm(), stacks, task.manifest, task.labels, folds, store, **keep
+        ).set_index("clip_id")
+        return rows[rows["fold"] == HELD_OUT], rows[rows["fold"] != HELD_OUT]
+
+    before, others_before = run("before")
+    expected = fitted(flow_sums_svm(), SimpleNamespace(X=stacks, labels=task.labels), fold)
+    chances = expected.predict_proba(stacks[fold.test])
+    np.testing.assert_array_equal(before[[f"p_{c}" for c in expected.classes_]], chances)
+    stacks[fold.test[1:]] *= -30
+    after, others_after = run("after")
+    chances = [f"p_{c}" for c in CLASSES]
+    untouched = task.manifest.table["clip_id"][fold.test[0]]
+    assert after.loc[untouched, chances].equals(before.loc[untouched, chances])
+    assert not after[chances].equals(before[chances])
+    assert not others_after[chances].equals(others_before[chances])
 
 
 TINY = {

@@ -97,6 +97,29 @@ def test_equals_the_slow_definition_on_interpolated_frames():
     np.testing.assert_array_equal(fast, slow_lbp_top(volume))
 
 
+@pytest.mark.parametrize("side, levels", [(21, 256), (15, 4)])
+def test_five_by_five_blocks_on_ten_frames_equal_the_slow_definition(side, levels):
+    """Settings of the second LBP-TOP row of the tables: two frames are four from either end."""
+    volume = clip_of((10, side, side), 6, levels=levels)
+    blocks, radii = (5, 5), (1, 1, 4)
+    counted = LBPTOP(normalise=False, blocks=blocks, radii=radii).describe(volume[:, None])
+    slow = slow_lbp_top(volume, (*blocks, 1), radii)
+    np.testing.assert_array_equal(counted, slow)
+    assert counted.shape == (25 * 177,) and counted.sum() == 3 * 2 * (side - 2) ** 2
+    shares = LBPTOP(blocks=blocks, radii=radii).describe(volume[:, None]).reshape(25, 3, 59)
+    np.testing.assert_allclose(shares.sum(axis=2), 1)
+    slow = slow.reshape(25, 3, 59)
+    np.testing.assert_allclose(shares, slow / slow.sum(axis=2, keepdims=True))
+
+
+def test_clips_shorter_than_the_radii_are_refused_with_what_to_do():
+    options = {"blocks": (5, 5), "radii": (1, 1, 4)}
+    assert LBPTOP(**options).describe(clip_of((9, 10, 10))[:, None]).any()  # one frame of centres
+    with pytest.raises(ElrcnError, match="8 frames of 10 x 10 px is too small") as error:
+        LBPTOP(**options).describe(clip_of((8, 10, 10))[:, None])
+    assert "greater TIM length" in str(error.value)
+
+
 @pytest.mark.filterwarnings("ignore:Applying `local_binary_pattern`")
 def test_xy_plane_equals_scikit_image():
     # Scikit-image has no tolerance: distinct random values keep ties out of the comparison.
