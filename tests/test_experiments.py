@@ -18,6 +18,7 @@ from elrcn.experiments import (
     run,
     stored_folds,
 )
+from elrcn.experiments.methods import TE
 from elrcn.experiments.planned import planned_manifest
 from elrcn.experiments.weights import initial_weights, known_weights, weights_source
 from elrcn.models.vgg import VGG
@@ -32,10 +33,11 @@ def session(smoke_home):
     return Session("smoke", workspace=home, device="cpu", workers=1, progress=False)
 
 
-def test_tables_have_the_papers_methods():
+def test_tables_have_the_papers_methods_and_two_more():
     names = {name: [m.name for m in e.methods] for name, e in REGISTRY.items()}
-    assert names["table1"] == names["table2"] == ["majority", "lbp_top", "elrcn_se", "elrcn_te"]
-    assert names["table3"] == ["majority", "lbp_top", "hog3d", "hoof", "elrcn_se", "elrcn_te"]
+    first, networks = ["majority", "lbp_top", "lbp_top_5x5"], ["elrcn_se", "elrcn_te"]
+    assert names["table1"] == names["table2"] == [*first, "flow_sums", *networks]
+    assert names["table3"] == [*first, "hog3d", "hoof", "flow_sums", *networks]
     figures = {f.paper: (e.name, f.method) for e in REGISTRY.values() for f in e.figures}
     assert figures == {
         "Figure 2": ("table2", "elrcn_se"),
@@ -149,5 +151,5 @@ def test_vggface_file_is_converted_once_and_found_again(tmp_path, monkeypatch):
     path = initial_weights(paper, options)
     assert path.is_file() and path.name.startswith("vggface-")
     assert known_weights(paper, options) == [path]
-    te = REGISTRY["table1"].methods[3].build(paper, options)
+    te = TE.build(paper, options)
     assert te.pretrained == str(path)

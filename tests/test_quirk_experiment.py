@@ -8,6 +8,7 @@ import pytest
 
 from elrcn.config import PROFILES, TrainConfig
 from elrcn.experiments import Options, get_experiment, plan, run, run_method
+from elrcn.experiments.methods import SE, TE
 from elrcn.experiments.quirks import FLOW_BASE, SE_BASE, base_of, switch_of
 from elrcn.experiments.switches import rate_left, updates_of_earlier_folds
 from elrcn.experiments.tasks import substring_labels
@@ -40,7 +41,7 @@ def changed(method, session):
 
 def test_bases_are_the_networks_of_the_paper(session):
     se = METHODS["elrcn_se"].build(session).get_params(deep=False)
-    assert se == get_experiment("table1").methods[2].build(session).get_params(deep=False)
+    assert se == SE.build(session).get_params(deep=False)
     flow = METHODS["flow"].build(session, NO_WEIGHTS)
     assert flow.streams == ("flow",) and flow.quirks is None
     assert FLOW_BASE.starts_from_weights and not SE_BASE.starts_from_weights
@@ -167,7 +168,7 @@ def test_updates_before_by_hand(paper):
     # 100 epochs; 12.5 folds before the one in the middle.
     se = METHODS["elrcn_se"].build(paper)
     assert updates_of_earlier_folds(se, PROFILES["paper"]) == 100 * (67 + 8) * 25 // 2
-    te = get_experiment("table1").methods[3].build(paper, NO_WEIGHTS)
+    te = TE.build(paper, NO_WEIGHTS)
     assert updates_of_earlier_folds(te, PROFILES["paper"]) == 100 * (3 * 67 + 8) * 25 // 2
     assert rate_left(0, TrainConfig()) == 1
     assert rate_left(1_000_000, TrainConfig(decay=1e-6)) == pytest.approx(0.5)

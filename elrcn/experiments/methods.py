@@ -82,6 +82,19 @@ def _hoof(session: Session, options: Options = Options()) -> BaseEstimator:  # n
     return hoof_svm(C=10000.0)
 
 
+def _lbp_top_5x5(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.lbp_top import lbp_top_svm
+
+    # Blocks and radii of CASME II's own baseline: Yan et al. 2014, 10.1371/journal.pone.0086041.
+    return lbp_top_svm(C=10000.0, blocks=(5, 5), radii=(1, 1, 4))
+
+
+def _flow_sums(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
+    from elrcn.features.flow_sums import flow_sums_svm
+
+    return flow_sums_svm()
+
+
 def network_settings(session: Session) -> dict:
     """Return the constructor arguments that SE and TE share under the profile of `session`."""
     profile = session.profile
@@ -115,6 +128,8 @@ def _elrcn_te(session: Session, options: Options = Options()) -> BaseEstimator: 
 
 MAJORITY = Method("majority", "Largest training class", _majority, input="grey")
 LBP_TOP = Method("lbp_top", "LBP-TOP + linear SVM", _lbp_top, "grey", "LBP-TOP (reproduced)")
+LBP_TOP_5X5 = Method("lbp_top_5x5", "LBP-TOP 5 x 5 + linear SVM", _lbp_top_5x5, "grey")
+FLOW_SUMS = Method("flow_sums", "Flow sums + linear SVM", _flow_sums, "stack")
 HOG3D = Method("hog3d", "HOG-3D + linear SVM", _hog3d, "grey", "HOG-3D")
 HOOF = Method("hoof", "HOOF + linear SVM", _hoof, "stack", "HOOF")
 SE = Method("elrcn_se", "ELRCN-SE", _elrcn_se, published="ELRCN-SE")

@@ -10,7 +10,16 @@ from collections.abc import Iterable
 from elrcn.errors import ElrcnError
 from elrcn.experiments import attention, modules, more_data, quirks, reliability
 from elrcn.experiments.experiment import Experiment, FigureOf
-from elrcn.experiments.methods import HOG3D, HOOF, LBP_TOP, MAJORITY, SE, TE
+from elrcn.experiments.methods import (
+    FLOW_SUMS,
+    HOG3D,
+    HOOF,
+    LBP_TOP,
+    LBP_TOP_5X5,
+    MAJORITY,
+    SE,
+    TE,
+)
 from elrcn.experiments.tasks import CDE, EMOTION_LOSO, HDE
 
 _TABLES = (
@@ -19,7 +28,7 @@ _TABLES = (
         "Table I",
         "Single domain: five emotions of CASME II",
         EMOTION_LOSO,
-        (MAJORITY, LBP_TOP, SE, TE),
+        (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE),
         "table1",
     ),
     Experiment(
@@ -27,7 +36,7 @@ _TABLES = (
         "Table II",
         "Composite databases: five objective classes of CASME II and SAMM",
         CDE,
-        (MAJORITY, LBP_TOP, SE, TE),
+        (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE),
         "table2",
         (FigureOf("Figure 2", "elrcn_se"),),
     ),
@@ -36,7 +45,7 @@ _TABLES = (
         "Table III",
         "Holdout databases: trained on one, tested on the other",
         HDE,
-        (MAJORITY, LBP_TOP, HOG3D, HOOF, SE, TE),
+        (MAJORITY, LBP_TOP, LBP_TOP_5X5, HOG3D, HOOF, FLOW_SUMS, SE, TE),
         "table3",
         (
             FigureOf("Figure 3", "elrcn_se", "CASME2 to SAMM"),
