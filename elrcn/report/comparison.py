@@ -17,13 +17,21 @@ from elrcn.report.style import WIDTH, figure_style, series
 COLUMNS = ("first", "second", "difference", "low", "high", "p_value", "p_holm")
 #: Level of the tests.
 ALPHA = 0.05
-#: What came out, as colour and marker: told apart or not, and which way.
-_LOOK = {"higher": 0, "lower": 1, "not told apart": 6}
+NEITHER = "no significant difference"
+#: What came out, as colour and marker.
+_LOOK = {"higher": 0, "lower": 1, NEITHER: 6}
 
 
-def verdict(low: float, high: float) -> str:
-    """Say "higher", "lower" or "not told apart", by the side of 0 on which an interval lies."""
-    return "higher" if low > 0 else "lower" if high < 0 else "not told apart"
+def verdict(row: pd.Series) -> str:
+    """Say "higher", "lower" or `NEITHER` of a row of `comparison_table`.
+
+    Interval and test can disagree near the edge; the more cautious is believed. So a difference
+    counts if its whole interval lies on one side of 0 and its p-value is below `ALPHA` after
+    Holm's correction.
+    """
+    if not row["p_holm"] < ALPHA:
+        return NEITHER
+    return "higher" if row["low"] > 0 else "lower" if row["high"] < 0 else NEITHER
 
 
 def comparison_table(
@@ -75,31 +83,55 @@ def comparison_table(
 
 
 def comparison_summary(table: pd.DataFrame) -> str:
-    """Say in Markdown what each comparison came to, one sentence a row of `table`.
-
-    A method is called higher or lower if the whole interval of the difference lies on one side of
-    0, else the two are not told apart. Where Holm's correction leaves a p-value above 0.05 all the
-    same, the sentence says so.
-    """
-    metric = SCORES.get(table.attrs.get("metric", "uar"), "score")
+    """Say in Markdown what each comparison came to by `verdict`, one sentence a row of `table`."""
+    metric, corrected = _metric(table), " after Holm's correction" if len(table) > 1 else ""
     lines = []
     for _, row in table.iterrows():
-        word = verdict(row["low"], row["high"])
-        claim = {
-            "higher": "has a higher {m} than **{b}**",
-            "lower": "has a lower {m} than **{b}**",
-            "not told apart": "is not told apart from **{b}** in {m}",
-        }[word].format(m=metric, b=row["second"])
-        text = (
-            f"- **{row['first']}** {claim}: {row['difference']:+.3f} "
-            f"({interval_text(row['low'], row['high'], '+.3f')})"
-        )
-        if word != "not told apart":
-            text += f"; {p_text(row['p_holm'])} after Holm's correction"
-            if row["p_holm"] > ALPHA and len(table) > 1:
-                text += f", so among {len(table)} comparisons it may be luck"
-        lines.append(f"{text}.")
+        word, a, b = verdict(row), f"**{row['first']}**", f"**{row['second']}**"
+        claim = f"{a} has a {word} {metric} than {b}"
+        if word == NEITHER:
+            claim = f"No significant difference in {metric} between {a} and {b}"
+        interval = interval_text(row["low"], row["high"], "+.3f")
+        p = p_text(row["p_holm"]) + corrected
+        lines.append(f"- {claim}: {row['difference']:+.3f} ({interval}); {p}.")
     return "\n".join(lines)
+
+
+def comparison_digest(table: pd.DataFrame) -> str:
+    """Say in Markdown what does better than what, many comparisons in few lines: see `verdict`.
+
+    Significant differences stand first, one a line and the better method first. Then follow, for
+    each first method of `table`, those from which it does not differ significantly; a p-value
+    stands there only if the interval alone would have called the difference significant.
+    """
+    metric, better, alike = _metric(table), [], {}
+    for _, row in table.iterrows():
+        word, d, low, high = verdict(row), row["difference"], row["low"], row["high"]
+        if word == NEITHER:
+            p = f"; {p_text(row['p_holm'])}" if low > 0 or high < 0 else ""
+            text = f"{row['second']} ({d:+.3f}; {interval_text(low, high, '+.2f', '')}{p})"
+            alike.setdefault(row["first"], []).append(text)
+            continue
+        names = [f"**{row['first']}**", f"**{row['second']}**"]
+        if word == "lower":
+            names, d, low, high = names[::-1], -d, -high, -low
+        better.append(
+            f"- {names[0]} has a higher {metric} than {names[1]}: {d:+.3f} "
+            f"({interval_text(low, high, '+.2f')}), {p_text(row['p_holm'])}."
+        )
+    head = (
+        f"{len(better) or 'None'} of {len(table)} differences in {metric} "
+        f"{'are' if len(better) > 1 else 'is'} significant (95% interval without 0 and p < {ALPHA} "
+        "after Holm's correction for all of them). Numbers are the first method's minus the "
+        "second's, with that interval."
+    )
+    rest = [f"- No significant difference between **{name}** and {', '.join(of)}."
+            for name, of in alike.items()]  # fmt: skip
+    return "\n".join([head, "", *better, *rest])
+
+
+def _metric(table: pd.DataFrame) -> str:
+    return SCORES.get(table.attrs.get("metric", "uar"), "score")
 
 
 def p_text(p: float) -> str:
@@ -117,9 +149,8 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     title : str
         What was compared, under which task.
     """
-    metric = SCORES.get(table.attrs.get("metric", "uar"), "score")
     y = np.arange(len(table))[::-1]
-    words = [verdict(low, high) for low, high in zip(table["low"], table["high"], strict=True)]
+    words = [verdict(row) for _, row in table.iterrows()]
     with figure_style():
         fig, ax = plt.subplots(figsize=(WIDTH, 0.5 * len(table) + 1.5))
         ax.axvline(0, color="0.4", linestyle=":", linewidth=1.2)
@@ -136,7 +167,7 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
         every = table[["low", "high", "difference"]].to_numpy(float)
         reach = float(np.nanmax(np.abs(every), initial=0)) or 0.1
         ax.set_xlim(-1.1 * reach, 1.1 * reach)
-        ax.set_xlabel(f"{metric}, first − second, 95% interval")
+        ax.set_xlabel(f"{_metric(table)}, first − second, 95% interval")
         ax.set_ylabel("Methods compared")
         ax.set_title(title)
         if len(table):
@@ -149,8 +180,7 @@ def comparison_alt(table: pd.DataFrame) -> str:
     if table.empty:
         return "A line at zero; no difference could be measured."
     parts = [
-        f"{row['first']} against {row['second']} {row['difference']:+.3f} "
-        f"({verdict(row['low'], row['high'])})"
+        f"{row['first']} against {row['second']} {row['difference']:+.3f} ({verdict(row)})"
         for _, row in table.iterrows()
     ]
     return "Differences with intervals about a line at zero: " + "; ".join(parts) + "."

@@ -149,11 +149,8 @@ def switches_table(differences: pd.DataFrame, methods: Sequence[Method]) -> pd.D
 
 
 def _cell(row: pd.Series) -> str:
-    # Only what stays after the correction for all comparisons is called lower or higher.
-    stays = row["p_holm"] < ALPHA
-    word = verdict(row["low"], row["high"]) if stays else "no significant difference"
     ends = interval_text(row["low"], row["high"], "+.2f", "")
-    return f"{word}: {row['difference']:+.3f} ({ends})"
+    return f"{verdict(row)}: {row['difference']:+.3f} ({ends})"
 
 
 def switches_html(table: pd.DataFrame, uid: str) -> str:

@@ -12,9 +12,11 @@ import pytest
 from elrcn.report.comparison import (
     COLUMNS,
     comparison_alt,
+    comparison_digest,
     comparison_figure,
     comparison_summary,
     comparison_table,
+    verdict,
 )
 
 CLASSES = ("a", "b")
@@ -52,23 +54,60 @@ def test_table(table):
     assert table["p_holm"].tolist() == pytest.approx([6 / 256, 6 / 256, 1])
 
 
-def test_words_and_picture_follow_the_intervals(table):
+@pytest.fixture
+def differences():
+    """Rows of every kind; the fourth's interval excludes 0, but not its p-value the correction."""
+    rows = [
+        ("net", "base", 0.2, 0.1, 0.3, 0.001, 0.004),
+        ("net", "sums", -0.15, -0.25, -0.05, 0.002, 0.006),
+        ("net", "other", 0.02, -0.1, 0.15, 0.7, 0.7),
+        ("other", "base", 0.1, 0.01, 0.2, 0.04, 0.08),
+        ("other", "sums", -0.1, -0.2, 0.01, 0.01, 0.03),
+        ("few", "base", 0.1, np.nan, np.nan, 0.01, 0.03),
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def test_interval_and_test_must_agree(differences):
+    words = [verdict(row) for _, row in differences.iterrows()]
+    assert words == ["higher", "lower", *["no significant difference"] * 4]
+
+
+def test_digest_names_the_better_method_first_and_the_rest_together(differences):
+    lines = comparison_digest(differences).splitlines()
+    assert lines[0].startswith("2 of 6 differences in UAR are significant")
+    better, none = "has a higher UAR than", "- No significant difference between"
+    assert lines[1:] == [
+        "",
+        f"- **net** {better} **base**: +0.200 (95% interval +0.10 to +0.30), p = 0.004.",
+        f"- **sums** {better} **net**: +0.150 (95% interval +0.05 to +0.25), p = 0.006.",
+        f"{none} **net** and other (+0.020; -0.10 to +0.15).",
+        f"{none} **other** and base (+0.100; +0.01 to +0.20; p = 0.080), "
+        "sums (-0.100; -0.20 to +0.01).",
+        f"{none} **few** and base (+0.100; no interval).",
+    ]
+    assert comparison_digest(differences.iloc[:1]).startswith("1 of 1 differences in UAR is ")
+    assert comparison_digest(differences.iloc[2:]).startswith("None of 4 differences in UAR is ")
+
+
+def test_words_and_picture_follow_interval_and_test(table):
     lines = comparison_summary(table).splitlines()
-    assert "**good** has a higher UAR than **poor**" in lines[0] and "+0.600" in lines[0]
+    assert "**good** has a higher UAR than **poor**: +0.600" in lines[0]
+    assert lines[0].endswith("; p = 0.023 after Holm's correction.")
     assert "**poor** has a lower UAR than **good**" in lines[1]
-    assert "**good** is not told apart from **x** in UAR: +0.000 (no interval)." in lines[2]
-    assert "p = 0.023 after" in lines[0] and "luck" not in lines[0]
-    assert "p = 0.060 after Holm's correction, so among 3 comparisons it may be luck" in (
-        comparison_summary(table.assign(p_holm=0.06))
-    )
+    nothing = "No significant difference in UAR between **good** and **x**: +0.000 (no interval)"
+    assert nothing in lines[2]
+    assert "Holm" not in comparison_summary(table.iloc[:1])
+    doubtful = comparison_summary(table.assign(p_holm=0.06)).splitlines()
+    assert all("No significant difference" in line for line in doubtful)
     alt = comparison_alt(table)
-    assert alt.count("not told apart") == 1 and "(lower)" in alt
+    assert alt.count("no significant difference") == 1 and "(lower)" in alt
     fig = comparison_figure(table, "Three pairs")
     ax = fig.axes[0]
     assert ax.get_title(loc="left") == "Three pairs" and "UAR" in ax.get_xlabel()
     assert [t.get_text() for t in fig.legends[0].get_texts()] == [
         "higher",
         "lower",
-        "not told apart",
+        "no significant difference",
     ]
     plt.close(fig)
