@@ -85,7 +85,7 @@ def _hoof(session: Session, options: Options = Options()) -> BaseEstimator:  # n
 def _lbp_top_5x5(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
     from elrcn.features.lbp_top import lbp_top_svm
 
-    # Blocks and radii of CASME II's own baseline: Yan et al. 2014, 10.1371/journal.pone.0086041.
+    # Blocks and radii in common use on CASME II, whose frames come at 200 a second.
     return lbp_top_svm(C=10000.0, blocks=(5, 5), radii=(1, 1, 4))
 
 

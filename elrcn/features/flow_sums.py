@@ -2,7 +2,7 @@
 
 It sees the flow stacks that the networks see. That onset and apex alone describe a clip well is
 from Liong, See, Wong and Phan 2018, "Less is more: micro-expression recognition from video using
-apex frame", doi 10.1016/j.image.2017.11.006.
+apex frame", arXiv 1606.01721.
 """
 
 from __future__ import annotations
