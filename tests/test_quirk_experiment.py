@@ -83,7 +83,7 @@ def test_all_together_is_every_switch(session):
         assert change["temporal"].biases == 1
         assert {change[f"{stage}_train"].epsilon for stage in ("spatial", "temporal")} == {"keras"}
         assert change["temporal_train"].patience == session.profile.temporal_train.max_epochs
-        assert METHODS[name].build(session, NO_WEIGHTS).scaling == "standard"
+        assert METHODS[name].build(session, NO_WEIGHTS).scaling == session.profile.scaling
 
 
 def named_manifest(names, labels, database="CASME2"):

@@ -92,7 +92,7 @@ def _lbp_top_5x5(session: Session, options: Options = Options()) -> BaseEstimato
 def _flow_sums(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
     from elrcn.features.flow_sums import flow_sums_svm
 
-    return flow_sums_svm()
+    return flow_sums_svm(until="middle")
 
 
 def network_settings(session: Session) -> dict:

@@ -144,7 +144,7 @@ def _together(estimator, profile, raw: bool = True) -> dict:
     changes["temporal"] = replace(changes["temporal"], biases=1)
     for name in ("spatial_train", "temporal_train"):
         changes[name] = replace(changes[name], epsilon="keras")
-    return changes if raw else changes | {"scaling": "standard"}
+    return changes if raw or estimator.scaling != "raw" else changes | {"scaling": "standard"}
 
 
 RESHAPE = Switch(

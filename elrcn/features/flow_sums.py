@@ -1,4 +1,4 @@
-"""Motion summed from onset to apex, region by region: a simple rival of the networks.
+"""Motion summed from onset on, region by region: a simple rival of the networks.
 
 It sees the flow stacks that the networks see. That onset and apex alone describe a clip well is
 from Liong, See, Wong and Phan 2018, "Less is more: micro-expression recognition from video using
@@ -38,11 +38,17 @@ def apex_step(flow: np.ndarray) -> int:
     return int(np.hypot(p, q).mean(axis=(1, 2)).argmax())
 
 
+#: Where the sums of `FlowSums` may end.
+ENDS = ("apex", "middle")
+
+
 class FlowSums(ClipDescriptor):
-    """Flow and strain summed from onset to apex and averaged over regions; 108 values by default.
+    """Flow and strain summed from onset on and averaged over regions; 108 values by default.
 
     Parameters
     ----------
+    until : {"apex", "middle"}
+        Sum up to the apex of the summed motion (`apex_step`), or over the first half of the steps.
     blocks : tuple of int
         (rows, columns) into which the frame is divided.
     progress : bool
@@ -50,14 +56,18 @@ class FlowSums(ClipDescriptor):
 
     Notes
     -----
-    The apex is found in the flow itself (`apex_step`), never read from a label sheet. Flow is
-    added at each pixel, not followed along its path: a micro-expression moves skin by a pixel or
-    so. Features are ordered p, q, strain, in it block by block (row, column).
+    The apex is found in the flow itself, never read from a label sheet. Summed errors of the flow
+    and motion of the head often exceed a micro-expression, so that the sums' greatest length tends
+    to lie late in the clip; the middle needs no estimate (``data_manifest/demo_tuning.csv``), but
+    counts all steps, also those that fill up a clip without TIM. Flow is added at each pixel, not
+    followed along its path: a micro-expression moves skin by a pixel or so. Features are ordered
+    p, q, strain, in it block by block (row, column).
     """
 
     channels = 4
 
-    def __init__(self, blocks=(6, 6), progress: bool = False):
+    def __init__(self, until: str = "apex", blocks=(6, 6), progress: bool = False):
+        self.until = until
         self.blocks = blocks
         self.progress = progress
 
@@ -72,12 +82,14 @@ class FlowSums(ClipDescriptor):
         Raises
         ------
         ElrcnError
-            If a frame has fewer rows or columns than blocks.
+            If a frame has fewer rows or columns than blocks, or there is no such end.
         """
         if len(self.blocks) != 2:
             raise ElrcnError("Flow sums take two numbers of blocks.")
-        last = apex_step(clip[:, :2])
-        sums = clip[: last + 1, SUMMED].sum(axis=0, dtype=np.float64)
+        if self.until not in ENDS:
+            raise ElrcnError(f"Flow is not summed until {self.until!r}.", fix=" or ".join(ENDS))
+        steps = apex_step(clip[:, :2]) + 1 if self.until == "apex" else max(1, len(clip) // 2)
+        sums = clip[:steps, SUMMED].sum(axis=0, dtype=np.float64)
         for axis, blocks, what in zip((1, 2), self.blocks, ("rows", "columns"), strict=True):
             sums = block_means(sums, axis, blocks, what)
         return sums.ravel()

@@ -61,7 +61,7 @@ class ELRCNSE(_ELRCN):
         Training of the two stages (Section III-D).
     layer : {"fc7", "fc6"}
         Features given to the temporal stage.
-    scaling : {"raw", "standard"}
+    scaling : {"raw", "standard", "motion"}
         Input scaling, see `elrcn.models.inputs.InputEncoder`.
     quirks : Quirks, optional
         Departures of the authors' code; None means none.

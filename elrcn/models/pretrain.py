@@ -55,7 +55,7 @@ def train_identities(
         held_out[own[: max(1, len(own) // 6)]] = True
     values = images.astype(np.float32)
     mean = std = None
-    if profile.scaling == "standard":
+    if profile.scaling != "raw":
         mean, std = float(values[~held_out].mean()), float(values[~held_out].std())
         values = (values - mean) / (std or 1.0)
     frames = np.repeat(values[..., None], 3, axis=3)

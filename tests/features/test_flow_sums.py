@@ -63,6 +63,19 @@ def test_other_blocks_equal_the_slow_definition():
     np.testing.assert_allclose(features, slow_flow_sums(stack, 2, 3)[0], rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_until_the_middle_equals_ten_lines_of_numpy(steps):
+    stack = stack_of((steps, 24, 24), 5)
+    summed = stack[: max(1, steps // 2), [0, 1, 3]].astype(float).sum(axis=0)
+    expected = summed.reshape(3, 6, 4, 6, 4).mean(axis=(2, 4)).ravel()
+    np.testing.assert_allclose(FlowSums(until="middle").describe(stack), expected, rtol=1e-12)
+
+
+def test_there_is_no_other_end():
+    with pytest.raises(ElrcnError, match="until 'offset'"):
+        FlowSums(until="offset").describe(stack_of((4, 12, 12)))
+
+
 def test_there_and_back_has_its_apex_in_the_middle():
     """Four steps right and down, four back: the whole way there, not the nothing at the end."""
     stack = np.zeros((8, 5, 24, 24), np.float32)

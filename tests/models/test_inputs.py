@@ -66,6 +66,17 @@ def test_reversed_channels_come_before_the_reshape():
     np.testing.assert_array_equal(scaled, expected[..., ::-1])
 
 
+def test_motion_is_standard_but_for_the_weights_of_strain_and_grey_in_the_stack():
+    standard = InputEncoder("all", "standard").fit([CLIP]).encode(CLIP)
+    motion = InputEncoder("all", "motion").fit([CLIP]).encode(CLIP)
+    np.testing.assert_allclose(motion, standard * [1, 1, 1, 0.5, 0.2], rtol=1e-5, atol=1e-6)
+    for stream in ("flow", "strain", "grey"):
+        same = (
+            InputEncoder(stream, way).fit([CLIP]).encode(CLIP) for way in ("motion", "standard")
+        )
+        np.testing.assert_array_equal(*same)
+
+
 def test_standard_uses_training_clips_only():
     train = [CLIP, CLIP * 2]
     encoder = InputEncoder("all", "standard").fit(train)
