@@ -153,3 +153,43 @@ def test_vggface_file_is_converted_once_and_found_again(tmp_path, monkeypatch):
     assert known_weights(paper, options) == [path]
     te = TE.build(paper, options)
     assert te.pretrained == str(path)
+
+
+def test_three_seeds_in_tables_one_and_three_and_one_in_table_two(session):
+    assert {n: len(REGISTRY[n].seeds) for n in GROUPS["tables"]} == {
+        "table1": 3, "table2": 1, "table3": 3,
+    }  # fmt: skip
+    assert all(e.seeds == (0,) for n, e in REGISTRY.items() if n not in ("table1", "table3"))
+    p = plan("table1", session)
+    assert {m.name: len(p.seeded(m)) for m in p.methods} == {
+        "majority": 1, "lbp_top": 1, "lbp_top_5x5": 1, "flow_sums": 1, "elrcn_se": 3, "elrcn_te": 3,
+    }  # fmt: skip
+    assert [m.label for m in p.seeded(p.methods[-1])] == [f"ELRCN-TE, seed {k}" for k in range(3)]
+    assert [m.seed for m in plan("table1", session, 2).seeded(p.methods[-1])] == [0, 1]
+
+
+@pytest.mark.slow
+def test_every_seed_is_a_run_of_its_own_and_the_first_is_the_run_of_one_seed(session):
+    p = plan("table3", session)
+    rows = run("table3", session, ("elrcn_te", "lbp_top"))
+    te, clips = rows["elrcn_te"], len(p.manifest)
+    assert te["seed"].tolist() == sorted([0, 1, 2] * clips)
+    assert len(list((session.workspace.runs / "table3").glob("elrcn_te-*"))) == 3
+    assert set(rows["lbp_top"]["seed"]) == {0} and len(rows["lbp_top"]) == clips
+    (alone,) = run("table3", session, ("elrcn_te",), seeds=1).values()
+    parts = metrics.by_seed(te)
+    pd.testing.assert_frame_equal(alone, parts[0].reset_index(drop=True))
+    chances = [c for c in te if c.startswith("p_")]
+    assert not np.allclose(parts[0][chances], parts[1][chances])
+    # One pretraining serves all seeds: the streams of every seed start from the same file.
+    assert len(list((session.workspace.cache / "pretrained").glob("*.safetensors"))) == 1
+    scores = p.experiment.scores(te)
+    each = [p.experiment.scores(part)["uar"] for part in parts.values()]
+    assert scores["uar"] == pytest.approx(np.mean(each))
+    # A seed given to the session moves all of them: seed 0 + 1 is the second of these.
+    other = Session("smoke", workspace=session.workspace, device="cpu", workers=1, seed=1,
+                    progress=False)  # fmt: skip
+    (moved,) = run("table3", other, ("elrcn_te",), seeds=1).values()
+    pd.testing.assert_frame_equal(
+        moved.drop(columns="seed"), parts[1].reset_index(drop=True).drop(columns="seed")
+    )

@@ -46,9 +46,12 @@ def list_experiments():
               help="Dense bf16 TFLOP/s of the GPU meant in the estimate.")  # fmt: skip
 @click.option("--gpu-share", default=0.3, show_default=True, type=click.FloatRange(0.01, 1),
               help="Share of them that training reaches.")  # fmt: skip
+@click.option("--seeds", default=0, metavar="N", type=click.IntRange(min=0),
+              help="Only the first N seeds of an experiment that repeats its networks under "
+              "several (Tables I and III: three); 0: all.")  # fmt: skip
 @session_options
 def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggface, channel_order,
-        probe, gpu_tflops, gpu_share):  # fmt: skip
+        probe, gpu_tflops, gpu_share, seeds):  # fmt: skip
     """Run EXPERIMENTS (names of `elrcn list`) and print their scores.
 
     A fold is stored the moment it ends; a second run trains only what is missing. The profile
@@ -58,6 +61,7 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
     Examples:
       elrcn run table1
       elrcn run table1 --method elrcn_se --profile smoke
+      elrcn run tables --seeds 1
       elrcn run tables --profile paper --dry-run
       elrcn run tables --profile paper --casme2 DIR --samm DIR --vggface FILE
     """
@@ -78,7 +82,7 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
                 raise
             unmet, options = error, Options("none")
     if dry_run or session.profile.vgg == VGGConfig():
-        hours = _tell(session, names, methods, options, probe, gpu_tflops * 1e12, gpu_share)
+        hours = _tell(session, names, methods, options, seeds, probe, gpu_tflops * 1e12, gpu_share)
         if unmet:
             click.echo(f"before it can run: {unmet}")
         if session.has_read:
@@ -91,7 +95,7 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
         if known[name] and REGISTRY[name].measure:
             _measure_one(session, name, options)
         elif known[name]:
-            _run_one(session, name, [m.name for m in known[name]], options)
+            _run_one(session, name, [m.name for m in known[name]], options, seeds)
     remarks.tell()
 
 
@@ -112,7 +116,7 @@ def _known_methods(names, methods) -> dict:
     }
 
 
-def _plans(session, names):
+def _plans(session, names, seeds):
     """Plans of the experiments; no corpus is made yet, the clips it will have are taken."""
     from elrcn.databases.corpus.receipt import is_finished
     from elrcn.experiments import plan, plan_manifest
@@ -122,17 +126,17 @@ def _plans(session, names):
         planned = planned_manifest(session.profile.corpus)
         groups = session.profile.ablation_groups
         return [
-            plan_manifest(name, planned, groups) for name in names
+            plan_manifest(name, planned, groups, seeds) for name in names
         ], "synthetic corpus, not yet made"
-    plans = [plan(name, session) for name in names]
+    plans = [plan(name, session, seeds) for name in names]
     return plans, session.data
 
 
-def _tell(session, names, methods, options, probe, peak, share) -> float | None:
+def _tell(session, names, methods, options, seeds, probe, peak, share) -> float | None:
     """Print the estimate; return the hours on this machine if they were measured."""
     from elrcn.estimate import estimate, measure, render_text
 
-    plans, data = _plans(session, names)
+    plans, data = _plans(session, names, seeds)
     for p in plans:
         click.echo(_headline(p, session, data))
         if p.experiment.measure:
@@ -166,25 +170,35 @@ def _headline(p, session, data: str) -> str:
     )
 
 
-def _run_one(session, name: str, methods, options) -> None:
+def _run_one(session, name: str, methods, options, seeds: int) -> None:
     from elrcn.experiments import plan
     from elrcn.experiments import run as run_experiment
     from elrcn.report.tables import convergence_note
 
-    p = plan(name, session)
+    p = plan(name, session, seeds)
     click.echo(_headline(p, session, session.data))
-    results = run_experiment(name, session, methods, options)
+    results = run_experiment(name, session, methods, options, seeds)
     click.echo(f"\n{'method':<12} {'WAR':>7} {'UAR':>7} {'UF1':>7} {'F1*':>7}")
     for method, rows in results.items():
         s = p.experiment.scores(rows)
         click.echo(
             f"{method:<12} {s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
+            f"{_each_seed(p, rows)}"
         )
     note = convergence_note(results, p.methods)
     if note:
         click.echo(note)
     pooled = "mean of the folds' scores" if p.experiment.task.per_fold else "all folds pooled"
     click.echo(f"{pooled}; F1*: the authors' F1, harmonic mean of macro precision and recall\n")
+
+
+def _each_seed(p, rows) -> str:
+    """UAR of each seed, where there are several."""
+    from elrcn.evaluation.metrics import by_seed
+
+    parts = by_seed(rows).values()
+    each = ", ".join(f"{p.experiment.scores(part)['uar']:.4f}" for part in parts)
+    return f"  mean of {len(parts)} seeds, UAR {each}" if len(parts) > 1 else ""
 
 
 def _measure_one(session, name: str, options) -> None:

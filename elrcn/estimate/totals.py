@@ -143,7 +143,8 @@ def estimate(
         wanted = [name for name in methods if name in names or len(plans) == 1]
         if methods and not wanted:
             continue
-        for method in p.chosen(wanted):
+        for method in (one for chosen in p.chosen(wanted) for one in p.seeded(chosen)):
+            # Networks of another seed are others: each counts by itself.
             done = {f.name for f in stored_folds(p, method, session, options)} if stored else set()
             part = _method_estimate(p, method, session, done, store)
             parts.append(part)
@@ -183,6 +184,12 @@ def _frames(p: Plan, method: Method, session: Session) -> list[int]:
     return [n - (method.input != "grey") for n in own]
 
 
+def _named(p: Plan, method: Method) -> str:
+    """Name of a method, with its seed where the experiment has several."""
+    many = method.random and len(p.experiment.seeds) > 1
+    return f"{method.name} (seed {method.seed})" if many else method.name
+
+
 def _method_estimate(
     p: Plan, method: Method, session: Session, done: set, store: Store
 ) -> MethodEstimate:
@@ -201,6 +208,6 @@ def _method_estimate(
     if getattr(inner, "feature_store", None):
         parts, kept = store.add(parts, inner, p, method, config, folds, copies)
     return MethodEstimate(
-        p.experiment.name, method.name, method.label, len(p.folds), len(done), shape, parts, kept,
-        copies,
+        p.experiment.name, _named(p, method), method.label, len(p.folds), len(done), shape, parts,
+        kept, copies,
     )  # fmt: skip

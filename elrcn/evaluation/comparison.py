@@ -62,7 +62,7 @@ def bootstrap_difference(
 
     A drawn subject brings both methods' answers about the same clips, so that what makes a subject
     easy or hard for both cancels. This is why the interval is usually narrower than the two
-    methods' own intervals suggest.
+    methods' own intervals suggest. Of several seeds the means of the scores are compared.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def bootstrap_difference(
         and 1.
     """
     folds = subject_pairs(rows_a, rows_b, classes, per_fold)
-    first, second = resampled_scores(folds, get_metric(metric), n, seed)
-    return interval(first - second, [pair.shape[1] for pair in folds], level)
+    first, second = resampled_scores(folds, get_metric(metric), n, seed).mean(axis=1)
+    return interval(first - second, [pair.shape[2] for pair in folds], level)
 
 
 def compare(

@@ -170,9 +170,27 @@ def row_classes(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(c[2:] for c in rows.columns if c.startswith("p_"))
 
 
+def by_seed(rows: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """Prediction rows of each seed, ascending; those without a column `seed` are of seed 0."""
+    if "seed" not in rows:
+        return {0: rows}
+    return {int(seed): part for seed, part in rows.groupby("seed")}
+
+
+def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of each score; ``n`` is that of the first."""
+    means = {name: float(np.mean([part[name] for part in parts])) for name in METRICS}
+    return means | {"n": parts[0]["n"]}
+
+
 def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
-    """Scores of all prediction rows taken together (Tables I and II)."""
-    return scores(rows["true"], rows["predicted"], classes or row_classes(rows))
+    """Scores of all prediction rows taken together (Tables I and II).
+
+    Of rows of several seeds the mean over seeds: a score of one network, not of three together.
+    """
+    classes = classes or row_classes(rows)
+    parts = [scores(part["true"], part["predicted"], classes) for part in by_seed(rows).values()]
+    return parts[0] if len(parts) == 1 else _mean(parts)
 
 
 def fold_scores(rows: pd.DataFrame, classes=None, by: str = "fold") -> pd.DataFrame:
@@ -183,6 +201,9 @@ def fold_scores(rows: pd.DataFrame, classes=None, by: str = "fold") -> pd.DataFr
 
 
 def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
-    """Mean over folds of each fold's scores (Table III: the two directions of HDE)."""
+    """Mean over folds of each fold's scores (Table III: the two directions of HDE).
+
+    Each fold's scores are those of `pooled`, so means over its seeds.
+    """
     table = fold_scores(rows, classes)
     return {name: float(table[name].mean()) for name in METRICS} | {"n": int(table["n"].sum())}

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import binomtest, norm, t
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.metrics import confusion_matrix, get_metric, row_classes
+from elrcn.evaluation.metrics import by_seed, confusion_matrix, get_metric, row_classes
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PairedTest:
 
 
 def subject_confusions(rows: pd.DataFrame, classes=None) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion matrix of each subject, sorted by subject.
+    """Confusion matrix of each subject, sorted by subject; answers of several seeds are added up.
 
     Returns
     -------
@@ -52,6 +52,25 @@ def subject_confusions(rows: pd.DataFrame, classes=None) -> tuple[np.ndarray, np
         confusion_matrix(parts[s]["true"], parts[s]["predicted"], classes) for s in subjects
     ]
     return subjects, np.array(matrices).reshape(-1, len(classes), len(classes))
+
+
+def seed_confusions(rows: pd.DataFrame, classes=None) -> np.ndarray:
+    """Confusion matrices of each seed and subject, both ascending.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (K, S, C, C)
+
+    Raises
+    ------
+    ElrcnError
+        If the seeds did not answer about the same clips.
+    """
+    classes = classes or row_classes(rows)
+    parts = list(by_seed(rows).values())
+    if len(parts) > 1 and len({tuple(sorted(part["clip_id"])) for part in parts}) > 1:
+        raise ElrcnError("The seeds of a method did not answer about the same clips.")
+    return np.stack([subject_confusions(part, classes)[1] for part in parts])
 
 
 def resamples(subjects: int, n: int, generator: np.random.Generator) -> np.ndarray:
@@ -194,6 +213,7 @@ def bootstrap_scores(
 ) -> np.ndarray:
     """Score of `n` resamples of the subjects, drawn with replacement.
 
+    Of rows of several seeds it is the mean of their scores; a subject is drawn for all seeds alike.
     Parameters are those of `bootstrap_interval`.
 
     Returns
@@ -201,8 +221,8 @@ def bootstrap_scores(
     numpy.ndarray of float64, shape (n,)
     """
     classes = classes or row_classes(rows)
-    folds = [subject_confusions(part, classes)[1] for part in _folds(rows, per_fold)]
-    return resampled_scores(folds, get_metric(metric), n, seed)
+    folds = [seed_confusions(part, classes) for part in _folds(rows, per_fold)]
+    return resampled_scores(folds, get_metric(metric), n, seed).mean(axis=0)
 
 
 def bootstrap_interval(
@@ -255,23 +275,26 @@ def bootstrap_interval(
 
 
 def paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
-    """Join two methods' rows by clip id.
+    """Join two methods' rows by clip id, and by seed.
+
+    A method of one seed answers beside every seed of the other.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``clip_id, fold, subject, true, predicted_a, predicted_b``, in the order of
+        Columns ``clip_id, subject, true, seed, fold, predicted_a, predicted_b``, in the order of
         `rows_a`.
 
     Raises
     ------
     ElrcnError
-        If the clips, or their true classes, are not the same in both.
+        If the clips, their true classes, or several seeds are not the same in both.
     """
+    rows_a, rows_b = _same_seeds(rows_a, rows_b)
+    keys = ["clip_id", "subject", "true", "seed"]
     for rows in (rows_a, rows_b):
-        if rows["clip_id"].duplicated().any():
+        if rows.duplicated(["clip_id", "seed"]).any():
             raise ElrcnError("A clip has two rows in one run; compare one run at a time.")
-    keys = ["clip_id", "subject", "true"]
     both = rows_a[[*keys, "fold", "predicted"]].merge(
         rows_b[[*keys, "predicted"]], on=keys, suffixes=("_a", "_b")
     )
@@ -284,10 +307,27 @@ def paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
+def _same_seeds(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give both methods the same seeds: a single one's rows are repeated for the other's seeds."""
+    seeds_a, seeds_b = list(by_seed(rows_a)), list(by_seed(rows_b))
+    seeds = seeds_b if len(seeds_a) == 1 else seeds_a
+    if len(seeds_a) > 1 and len(seeds_b) > 1 and seeds_a != seeds_b:
+        raise ElrcnError(
+            f"One method has the seeds {seeds_a}, the other {seeds_b}.", fix="run both on the same"
+        )
+
+    def all_seeds(rows, own):
+        if len(own) > 1:
+            return rows
+        return pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
+
+    return all_seeds(rows_a, seeds_a), all_seeds(rows_b, seeds_b)
+
+
 def subject_pairs(
     rows_a: pd.DataFrame, rows_b: pd.DataFrame, classes=None, per_fold: bool = False
 ) -> list[np.ndarray]:
-    """Confusion matrices of each subject under both methods.
+    """Confusion matrices of each seed and subject under both methods.
 
     Parameters
     ----------
@@ -300,8 +340,8 @@ def subject_pairs(
 
     Returns
     -------
-    list of numpy.ndarray of int64, shape (2, S, C, C)
-        First and second method, subjects sorted.
+    list of numpy.ndarray of int64, shape (2, K, S, C, C)
+        First and second method, seeds and subjects sorted.
 
     Raises
     ------
@@ -312,7 +352,7 @@ def subject_pairs(
     return [
         np.stack(
             [
-                subject_confusions(part.assign(predicted=part[side]), classes)[1]
+                seed_confusions(part.assign(predicted=part[side]), classes)
                 for side in ("predicted_a", "predicted_b")
             ]
         )
@@ -334,6 +374,8 @@ def mcnemar(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> PairedTest:
         If the rows are not of the same clips.
     """
     both = paired(rows_a, rows_b)
+    if both["seed"].nunique() > 1:
+        raise ElrcnError("McNemar's test compares one answer a clip.", fix="choose one seed")
     right_a = (both["predicted_a"] == both["true"]).to_numpy()
     right_b = (both["predicted_b"] == both["true"]).to_numpy()
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
@@ -353,7 +395,8 @@ def permutation_test(
 ) -> PairedTest:
     """Paired permutation test of a score's difference, swapping the methods subject by subject.
 
-    Under the null hypothesis a subject's two sets of predictions are exchangeable. All 2^S swaps
+    Under the null hypothesis a subject's two sets of predictions are exchangeable; those of all
+    seeds are swapped together, and the score is the mean over seeds. All 2^S swaps
     are done when they are at most `n`, else `n` random ones, with the observed one counted in.
 
     Parameters are those of `bootstrap_interval`; `n` is the number of swaps.
@@ -365,7 +408,7 @@ def permutation_test(
     """
     folds = subject_pairs(rows_a, rows_b, classes, per_fold)
     differences = swapped_differences(folds, get_metric(metric), n, seed)
-    subjects = sum(pair.shape[1] for pair in folds)
+    subjects = sum(pair.shape[-3] for pair in folds)
     return PairedTest(float(differences[0]), float(swap_p_value(differences)), subjects)
 
 
@@ -376,8 +419,8 @@ def swapped_differences(
 
     Parameters
     ----------
-    folds : sequence of ndarray, shape (2, S, C, C)
-        From `subject_pairs`.
+    folds : sequence of ndarray, shape (2, S, C, C) or (2, K, S, C, C)
+        From `subject_pairs`; of K seeds the mean of the scores counts.
     score : callable
         Function of confusion matrices of shape (..., C, C).
     n, seed : int
@@ -388,7 +431,7 @@ def swapped_differences(
     numpy.ndarray of float64, shape (..., swaps)
         Means over folds; the first is of no swap.
     """
-    subjects = sum(pair.shape[1] for pair in folds)
+    subjects = sum(pair.shape[-3] for pair in folds)
     if 2**subjects <= n:
         swaps = (np.arange(2**subjects)[:, None] >> np.arange(subjects)) & 1
     else:
@@ -396,10 +439,13 @@ def swapped_differences(
         swaps[0] = 0
     differences, start = 0.0, 0
     for a, b in folds:
-        part = swaps[:, start : start + len(a)].astype(float)
-        start += len(a)
-        moved = (part @ (b - a).reshape(len(a), -1)).reshape(-1, *a.shape[1:])
-        differences = differences + score(a.sum(0) + moved) - score(b.sum(0) - moved)
+        count = a.shape[-3]
+        part = swaps[:, start : start + count].astype(float)
+        start += count
+        # (swaps, S) times (..., S, C, C) over S; the swaps come before the two class axes' seeds.
+        moved = np.tensordot(part, (b - a).astype(float), axes=(1, -3))
+        found = score(a.sum(-3) + moved) - score(b.sum(-3) - moved)
+        differences = differences + (found.mean(axis=-1) if a.ndim > 3 else found)
     return differences / len(folds)
 
 

@@ -52,6 +52,8 @@ class Experiment:
         than prediction rows of `methods` (Figure 9). Then `summarise` gives its few numbers.
     summarise : callable, optional
         ``summarise(table)`` -> DataFrame to print and to show.
+    seeds : tuple of int
+        Methods that depend on random numbers are run once a seed, each added to the method's.
     """
 
     name: str
@@ -63,12 +65,16 @@ class Experiment:
     figures: tuple[FigureOf, ...] = ()
     measure: Callable[..., pd.DataFrame] | None = None
     summarise: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    seeds: tuple[int, ...] = (0,)
 
     def scores(self, rows: pd.DataFrame) -> dict[str, float]:
-        """Scores of prediction rows as the paper's table takes them: pooled, or mean of folds."""
+        """Scores of prediction rows as the paper's table takes them: pooled, or mean of folds.
+
+        Of rows of several seeds the mean over seeds.
+        """
         return (fold_mean if self.task.per_fold else pooled)(rows, self.task.classes)
 
     def figure_rows(self, figure: FigureOf, results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-        """Rows of `results` that `figure` shows."""
+        """Rows of `results` that `figure` shows, of all seeds."""
         rows = results[figure.method]
         return rows[rows["fold"] == figure.fold] if figure.fold else rows

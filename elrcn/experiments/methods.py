@@ -37,6 +37,8 @@ class Method:
         Whether it is fine-tuned from weights learned elsewhere.
     seed : int
         Added to the session's seed.
+    random : bool
+        Whether its result depends on the seed: only then an experiment of several seeds repeats it.
     group : str
         Heading under which figures and tables put it, such as "from scratch".
     labels : callable, optional
@@ -54,6 +56,7 @@ class Method:
     )
     starts_from_weights: bool = False
     seed: int = 0
+    random: bool = True
     group: str = ""
     labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
 
@@ -126,11 +129,15 @@ def _elrcn_te(session: Session, options: Options = Options()) -> BaseEstimator: 
     )
 
 
-MAJORITY = Method("majority", "Largest training class", _majority, input="grey")
-LBP_TOP = Method("lbp_top", "LBP-TOP + linear SVM", _lbp_top, "grey", "LBP-TOP (reproduced)")
-LBP_TOP_5X5 = Method("lbp_top_5x5", "LBP-TOP 5 x 5 + linear SVM", _lbp_top_5x5, "grey")
-FLOW_SUMS = Method("flow_sums", "Flow sums + linear SVM", _flow_sums, "stack")
-HOG3D = Method("hog3d", "HOG-3D + linear SVM", _hog3d, "grey", "HOG-3D")
-HOOF = Method("hoof", "HOOF + linear SVM", _hoof, "stack", "HOOF")
+MAJORITY = Method("majority", "Largest training class", _majority, input="grey", random=False)
+LBP_TOP = Method(
+    "lbp_top", "LBP-TOP + linear SVM", _lbp_top, "grey", "LBP-TOP (reproduced)", random=False
+)
+LBP_TOP_5X5 = Method(
+    "lbp_top_5x5", "LBP-TOP 5 x 5 + linear SVM", _lbp_top_5x5, "grey", random=False
+)
+FLOW_SUMS = Method("flow_sums", "Flow sums + linear SVM", _flow_sums, "stack", random=False)
+HOG3D = Method("hog3d", "HOG-3D + linear SVM", _hog3d, "grey", "HOG-3D", random=False)
+HOOF = Method("hoof", "HOOF + linear SVM", _hoof, "stack", "HOOF", random=False)
 SE = Method("elrcn_se", "ELRCN-SE", _elrcn_se, published="ELRCN-SE")
 TE = Method("elrcn_te", "ELRCN-TE", _elrcn_te, published="ELRCN-TE", starts_from_weights=True)

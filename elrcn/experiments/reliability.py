@@ -1,4 +1,4 @@
-"""What a single score hides: seeds, and epochs chosen on the test subject."""
+"""What a single score hides: epochs chosen on the test subject."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from sklearn.base import BaseEstimator
 from elrcn.config import Profile
 from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import SE, TE, Method
-from elrcn.experiments.tasks import EMOTION_ABLATION, EMOTION_LOSO
+from elrcn.experiments.tasks import EMOTION_LOSO
 from elrcn.experiments.weights import Options
 from elrcn.session import Session
 
-#: Seeds of the experiment "seeds", each added to the session's.
-SEEDS = (0, 1, 2)
 #: Epochs of the temporal stage in the experiment "epochs"; 0 stands for all that the profile has.
 EPOCHS = (1, 2, 5, 10, 20, 0)
 
@@ -27,18 +25,6 @@ def epochs_in(profile: Profile, epochs: int) -> int:
     """Epochs that a method of "epochs" trains under `profile`: at most all, and 0 means all."""
     most = profile.temporal_train.max_epochs
     return min(epochs, most) or most
-
-
-def _seeded(prefix: str, seed: int) -> Method:
-    method = _VARIANTS[prefix]
-    return replace(
-        method,
-        name=f"{prefix}_seed{seed}",
-        label=f"{method.label}, seed {seed}",
-        published="",
-        seed=seed,
-        group=method.label,
-    )
 
 
 def _stopped(prefix: str, epochs: int) -> Method:
@@ -63,11 +49,6 @@ def _stopped(prefix: str, epochs: int) -> Method:
     )
 
 
-def rows_by_seed(results: Mapping[str, pd.DataFrame], prefix: str) -> dict[int, pd.DataFrame]:
-    """Prediction rows of "se" or "te" by seed, out of the results of experiment "seeds"."""
-    return {seed: results[f"{prefix}_seed{seed}"] for seed in SEEDS}
-
-
 def rows_by_epochs(
     results: Mapping[str, pd.DataFrame], prefix: str, profile: Profile
 ) -> dict[int, pd.DataFrame]:
@@ -80,14 +61,6 @@ def rows_by_epochs(
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment(
-        "seeds",
-        "Section IV (one seed)",
-        "The same training from other random numbers",
-        EMOTION_ABLATION,
-        tuple(_seeded(prefix, seed) for prefix in _VARIANTS for seed in SEEDS),
-        "statistics",
-    ),
     Experiment(
         "epochs",
         "Section III-D (when to stop)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,16 @@ class Plan:
         """Methods in table order."""
         return self.experiment.methods
 
+    def seeded(self, method: Method) -> tuple[Method, ...]:
+        """Give `method` once a seed of the experiment; once alone if nothing in it is random."""
+        seeds = self.experiment.seeds if method.random else (0,)
+        if len(seeds) == 1:
+            return (method,)
+        return tuple(
+            replace(method, seed=method.seed + seed, label=f"{method.label}, seed {seed}")
+            for seed in seeds
+        )
+
     def labels_of(self, method: Method) -> np.ndarray:
         """Classes that `method` is trained and scored on, shape (clips,)."""
         return method.labels(self.manifest, self.labels) if method.labels else self.labels
@@ -83,8 +93,10 @@ class Plan:
         return tuple(m for m in self.methods if not names or m.name in names)
 
 
-def plan(name: str, session: Session) -> Plan:
+def plan(name: str, session: Session, seeds: int = 0) -> Plan:
     """Select clips, labels and folds of experiment `name` from the data of `session`.
+
+    With `seeds` > 0 only so many of the experiment's seeds are run.
 
     Raises
     ------
@@ -92,13 +104,14 @@ def plan(name: str, session: Session) -> Plan:
         If a database is missing, or fewer than two subjects or classes are left.
     """
     session.require(*get_experiment(name).task.databases)
-    return plan_manifest(name, session.manifest, session.profile.ablation_groups)
+    return plan_manifest(name, session.manifest, session.profile.ablation_groups, seeds)
 
 
-def plan_manifest(name: str, manifest: Manifest, groups: int = 0) -> Plan:
+def plan_manifest(name: str, manifest: Manifest, groups: int = 0, seeds: int = 0) -> Plan:
     """Select clips, labels and folds of experiment `name` from `manifest`; reads no frame.
 
-    With `groups` > 0 an ablation leaves out that many groups of subjects instead of single ones.
+    With `groups` > 0 an ablation leaves out that many groups of subjects instead of single ones;
+    `seeds` is as for `plan`.
 
     Raises
     ------
@@ -106,6 +119,7 @@ def plan_manifest(name: str, manifest: Manifest, groups: int = 0) -> Plan:
         If fewer than two subjects or classes are left.
     """
     experiment = get_experiment(name)
+    experiment = replace(experiment, seeds=experiment.seeds[: seeds or None])
     task, roots = experiment.task, manifest.roots
     manifest = task.select(manifest)
     labels = manifest.table[task.label].to_numpy(dtype=object)
@@ -167,7 +181,7 @@ def run_method(
     options: Options = _DEFAULT,
     estimator: BaseEstimator | None = None,
 ) -> pd.DataFrame:
-    """Prediction rows of one method; only the folds that are not stored yet are trained.
+    """Prediction rows of one method under every seed; only folds not stored yet are trained.
 
     Parameters
     ----------
@@ -177,8 +191,26 @@ def run_method(
         What the method starts from.
     estimator : BaseEstimator, optional
         What ``method.build(session, options)`` gave, if it was called already.
+
+    Returns
+    -------
+    DataFrame
+        As from `elrcn.evaluation.runner.run_protocol`, the rows of one seed after those of another,
+        with a last column ``seed``: 0 for the method's own.
     """
     estimator = method.build(session, options) if estimator is None else estimator
+    parts = [
+        _run_seed(p, one, session, estimator).assign(seed=one.seed - method.seed)
+        for one in p.seeded(method)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    stopped = [fold for part in parts for fold in part.attrs.get("unconverged", ())]
+    rows.attrs["unconverged"] = list(dict.fromkeys(stopped))
+    return rows
+
+
+def _run_seed(p: Plan, method: Method, session: Session, estimator: BaseEstimator) -> pd.DataFrame:
+    """Prediction rows of `estimator`, which `method` has built, under the method's seed."""
     card = _run_card(p, method, estimator, session)
     config = method.preprocess(session.profile.preprocess)
     inputs = {"stack": session.stacks, "grey": session.grey, "augmented": session.augmented}
@@ -199,10 +231,17 @@ def run_method(
 
 
 def run(
-    name: str, session: Session, methods: Sequence[str] = (), options: Options = _DEFAULT
+    name: str,
+    session: Session,
+    methods: Sequence[str] = (),
+    options: Options = _DEFAULT,
+    seeds: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    """Prediction rows of every method (or of those in `methods`) of experiment `name`."""
-    p = plan(name, session)
+    """Prediction rows of every method (or of those in `methods`) of experiment `name`.
+
+    With `seeds` > 0 only so many of the experiment's seeds are run.
+    """
+    p = plan(name, session, seeds)
     # Built first: weights that are missing are told before hours of another method's training.
     chosen = [(m, m.build(session, options)) for m in p.chosen(methods)]
     return {m.name: run_method(p, m, session, options, e) for m, e in chosen}
@@ -211,7 +250,10 @@ def run(
 def stored_folds(
     p: Plan, method: Method, session: Session, options: Options = _DEFAULT
 ) -> list[Fold]:
-    """Folds whose rows an earlier run of the same card has stored; trains and writes nothing."""
+    """Folds whose rows an earlier run of the same card has stored; trains and writes nothing.
+
+    Of `method` under its own seed: see `Plan.seeded` for the others.
+    """
     estimator = method.build(session, Options("none"))
     starts = known_weights(session, options) if method.starts_from_weights else [None]
     best: list[Fold] = []

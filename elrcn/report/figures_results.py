@@ -20,12 +20,13 @@ def confusion_figure(rows: pd.DataFrame, classes: Sequence[str], title: str) -> 
     Parameters
     ----------
     rows : DataFrame
-        Prediction rows; `true` and `predicted` are read.
+        Prediction rows; `true` and `predicted` are read. Each clip counts once a seed.
     classes : sequence of str
         Order of rows and columns.
     title : str
         Method and task.
     """
+    seeds = len(metrics.by_seed(rows))
     matrix = metrics.confusion_matrix(rows["true"], rows["predicted"], classes)
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
@@ -49,7 +50,7 @@ def confusion_figure(rows: pd.DataFrame, classes: Sequence[str], title: str) -> 
             [f"{name} ({n})" for name, n in zip(classes, total[:, 0], strict=True)],
         )
         ax.set_xlabel("Predicted class")
-        ax.set_ylabel("True class (clips)")
+        ax.set_ylabel("True class (clips)" if seeds == 1 else f"True class (clips x {seeds} seeds)")
         ax.set_title(title)
         ax.spines[:].set_visible(False)
         bar = fig.colorbar(image, ax=ax, label="Share of the true class", shrink=0.9)
@@ -65,7 +66,9 @@ def confusion_alt(rows: pd.DataFrame, classes: Sequence[str]) -> str:
         for i, name in enumerate(classes)
         if matrix[i].sum()
     ]
-    return "Confusion matrix. Clips recognised per class: " + ", ".join(parts) + "."
+    seeds = len(metrics.by_seed(rows))
+    counted = "" if seeds == 1 else f", each counted under {seeds} seeds"
+    return f"Confusion matrix. Clips recognised per class{counted}: " + ", ".join(parts) + "."
 
 
 def subject_figure(table: pd.DataFrame, title: str) -> Figure:

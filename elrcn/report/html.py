@@ -86,7 +86,7 @@ def interactive_html(table: pd.DataFrame, uid: str) -> str:
 
 def result_html(table: pd.DataFrame, uid: str) -> str:
     """HTML of `result_table`: published beside measured, intervals below the scores."""
-    shown = pd.DataFrame({("", "Method"): [escape(str(m)) for m in table["method"]]})
+    shown = pd.DataFrame({("", "Method"): [_method(row) for _, row in table.iterrows()]})
     for metric in PUBLISHED_METRICS:
         column = table[f"published_{metric}"]
         shown["Published", metric] = [_NONE if pd.isna(v) else f"{v:.4f}" for v in column]
@@ -94,6 +94,13 @@ def result_html(table: pd.DataFrame, uid: str) -> str:
         shown["Measured here", title] = [_cell(row, score) for _, row in table.iterrows()]
     shown.columns = pd.MultiIndex.from_tuples(shown.columns)
     return _finish(shown.style.hide(axis="index"), uid)
+
+
+def _method(row: pd.Series) -> str:
+    text = escape(str(row["method"]))
+    if pd.isna(row["seeds"]) or row["seeds"] < 2:
+        return text
+    return f'{text}<br><small style="font-size:.85em">mean of {row["seeds"]} seeds</small>'
 
 
 def _cell(row: pd.Series, score: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import metrics
+from elrcn.evaluation.metrics import by_seed
 from elrcn.evaluation.statistics import bootstrap_interval
 from elrcn.files import write
 from elrcn.published import METRICS as PUBLISHED_METRICS
@@ -165,7 +166,8 @@ def result_table(
     -------
     DataFrame
         Columns `method`, `role`, ``published_F1``, ``published_UAR``, ``published_WAR``, `clips`,
-        `subjects`, and for every key of `SCORES` the score, ``<score>_low``, ``<score>_high``.
+        `subjects`, `seeds`, ``uar_of_seeds`` (text; empty of a single seed), and for every key of
+        `SCORES` the score, ``<score>_low``, ``<score>_high``.
         Methods without a published row come first, then the published rows in the paper's order.
         ``attrs["note"]`` is the `convergence_note`.
     """
@@ -185,16 +187,24 @@ def result_table(
         values = {f"published_{metric}": row[metric] for metric in PUBLISHED_METRICS}
         table.append({"method": name, "role": row["role"], **values, **measured.get(name, {})})
     columns = ["method", "role", *(f"published_{m}" for m in PUBLISHED_METRICS), "clips",
-               "subjects", *(s + end for s in SCORES for end in ("", "_low", "_high"))]  # fmt: skip
+               "subjects", "seeds", "uar_of_seeds",
+               *(s + end for s in SCORES for end in ("", "_low", "_high"))]  # fmt: skip
     frame = pd.DataFrame(table).reindex(columns=columns)
-    frame = frame.astype({"clips": "Int64", "subjects": "Int64"})
+    frame = frame.astype(dict.fromkeys(("clips", "subjects", "seeds"), "Int64"))
     frame.attrs["note"] = convergence_note(results, methods)
     return frame
 
 
 def _measure(rows, classes, per_fold, draws, seed) -> dict:
-    values = (metrics.fold_mean if per_fold else metrics.pooled)(rows, classes)
-    entry = {"clips": len(rows), "subjects": rows["subject"].nunique()}
+    score = metrics.fold_mean if per_fold else metrics.pooled
+    values, seeds = score(rows, classes), by_seed(rows).values()
+    each = [f"{score(part, classes)['uar']:.3f}" for part in seeds]
+    entry = {
+        "clips": rows["clip_id"].nunique(),
+        "subjects": rows["subject"].nunique(),
+        "seeds": len(each),
+        "uar_of_seeds": " ".join(each) if len(each) > 1 else "",
+    }
     for name in SCORES:
         entry[name] = values[name]
         if draws:
@@ -217,7 +227,7 @@ def subject_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.
     -------
     DataFrame
         Index `subject`; column `clips`, then for each method its label holding the WAR of the
-        subject's clips, in [0, 1].
+        subject's clips, in [0, 1], the mean over seeds.
     """
     columns, clips = {}, None
     for method in methods:
@@ -226,7 +236,7 @@ def subject_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.
         rows = results[method.name]
         right = (rows["true"] == rows["predicted"]).groupby(rows["subject"])
         columns[method.label] = right.mean()
-        clips = right.size() if clips is None else clips
+        clips = rows.groupby("subject")["clip_id"].nunique() if clips is None else clips
     if clips is None:
         raise ElrcnError("There are no results to make a table of.")
     return pd.DataFrame({"clips": clips, **columns}).rename_axis("subject").sort_index()
@@ -238,15 +248,19 @@ def clip_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.Dat
     Returns
     -------
     DataFrame
-        Index `clip_id`; columns `subject`, `true` and one per method label.
+        Index `clip_id`; columns `subject`, `true` and one per method label: the answers of several
+        seeds in their order, or once where they agree.
     """
     parts = []
     for method in methods:
         if method.name in results:
-            rows = results[method.name].set_index("clip_id")
+            seeds = [part.set_index("clip_id") for part in by_seed(results[method.name]).values()]
             if not parts:
-                parts.append(rows[["subject", "true"]])
-            parts.append(rows["predicted"].rename(method.label))
+                parts.append(seeds[0][["subject", "true"]])
+            answers = pd.concat([part["predicted"] for part in seeds], axis=1)
+            told = [" / ".join(dict.fromkeys(row) if len(set(row)) == 1 else row)
+                    for row in answers.to_numpy()]  # fmt: skip
+            parts.append(pd.Series(told, answers.index, name=method.label))
     if not parts:
         raise ElrcnError("There are no results to make a table of.")
     return pd.concat(parts, axis=1).rename_axis("clip_id").sort_index()
@@ -254,6 +268,8 @@ def clip_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.Dat
 
 def confusion_table(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Count clips by true class (index) and predicted class (columns), with row shares.
+
+    Of rows of several seeds each clip counts once a seed.
 
     Returns
     -------
@@ -285,5 +301,7 @@ def summary(table: pd.DataFrame, chance: float) -> str:
         if not pd.isna(low):
             place = "above" if low > chance else "below" if high < chance else "not apart from"
             text += f" ({interval_text(low, high)}), {place} chance ({chance:.2f})"
+        if row["uar_of_seeds"]:
+            text += f", the mean of {row['seeds']} seeds ({row['uar_of_seeds']})"
         lines.append(f"{text}; accuracy {row['war']:.3f}.")
     return "\n".join(lines)

@@ -59,7 +59,9 @@ def test_dry_run_of_the_paper_profile_computes_nothing(elrcn, home):
     assert "flow stacks: 2.84 GB" in out
     assert "of a GPU's own" in out
     # 134 million weights a network are not kept, their features are.
-    assert "networks and features of all folds: 22.17 GB" in out
+    assert "networks and features of all folds: 38.45 GB" in out
+    assert all(f"table1 elrcn_se (seed {k}): 26 folds" in out for k in range(3))
+    assert "table2 elrcn_se: 47 folds" in out
     assert "before it can run: ELRCN-TE of the paper starts from the VGG-Face weights" in out
     assert not (home / "data").exists() and not (home / "runs").exists()
 

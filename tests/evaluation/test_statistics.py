@@ -228,3 +228,54 @@ def test_holm_by_hand():
     )
     np.testing.assert_allclose(s.holm([0.5, 0.9]), [1.0, 1.0])
     assert len(s.holm([])) == 0
+
+
+def of_seeds(*parts):
+    return pd.concat([rows.assign(seed=k) for k, rows in enumerate(parts)], ignore_index=True)
+
+
+@pytest.mark.parametrize("per_fold", [False, True])
+@pytest.mark.parametrize("name", ["uar", "uf1", "authors_f1"])
+def test_scores_of_several_seeds_are_means_and_share_the_draws_of_subjects(name, per_fold):
+    parts = [random_rows(k) for k in (3, 4, 5)]
+    together, score = of_seeds(*parts), fold_mean if per_fold else pooled
+    each = [score(rows)[name] for rows in parts]
+    assert score(together)[name] == pytest.approx(np.mean(each), abs=1e-15)
+    assert score(together)["n"] == len(parts[0])
+    drawn = [s.bootstrap_scores(rows, name, 50, 1, per_fold=per_fold) for rows in parts]
+    both = s.bootstrap_scores(together, name, 50, 1, per_fold=per_fold)
+    np.testing.assert_allclose(both, np.mean(drawn, axis=0), atol=1e-12)
+
+
+def test_one_answer_a_clip_stands_beside_every_seed_of_the_other():
+    a, b = [random_rows(k) for k in (3, 4, 5)], random_rows(6, skill=0.3)
+    joined = s.paired(of_seeds(*a), b)
+    assert len(joined) == 3 * len(b) and list(joined["seed"].unique()) == [0, 1, 2]
+    (pair,) = s.subject_pairs(of_seeds(*a), b)
+    assert pair.shape == (2, 3, 6, 3, 3)
+    np.testing.assert_array_equal(pair[0], [s.subject_confusions(rows)[1] for rows in a])
+    np.testing.assert_array_equal(pair[1], [s.subject_confusions(b)[1]] * 3)
+    with pytest.raises(ElrcnError, match=r"seeds \[0, 1, 2\], the other \[0, 1\]"):
+        s.paired(of_seeds(*a), of_seeds(b, b))
+    with pytest.raises(ElrcnError, match="one answer a clip"):
+        s.mcnemar(of_seeds(*a), b)
+    with pytest.raises(ElrcnError, match="not answer about the same clips"):
+        s.seed_confusions(of_seeds(a[0], a[1].iloc[1:]))
+
+
+def test_swaps_of_a_subject_swap_all_seeds():
+    """All 2^6 swaps by hand: the mean over seeds, each swapped alike."""
+    a, b = [random_rows(k, skill=0.8) for k in (3, 4)], [random_rows(k, skill=0.3) for k in (5, 6)]
+    expected = []
+    for swap in product([False, True], repeat=6):
+        chosen = dict(zip(sorted(a[0]["subject"].unique()), swap, strict=True))
+        found = 0.0
+        for one, other in zip(a, b, strict=True):
+            turned = one["subject"].map(chosen)
+            first = one.assign(predicted=one["predicted"].where(~turned, other["predicted"]))
+            second = other.assign(predicted=other["predicted"].where(~turned, one["predicted"]))
+            found += (pooled(first)["uf1"] - pooled(second)["uf1"]) / 2
+        expected.append(found)
+    p = np.mean(np.abs(expected) >= abs(expected[0]) - 1e-12)
+    test = s.permutation_test(of_seeds(*a), of_seeds(*b), "uf1")
+    assert (test.difference, test.p_value, test.n) == (pytest.approx(expected[0]), p, 6)

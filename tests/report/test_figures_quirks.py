@@ -198,7 +198,8 @@ def test_the_protocol_is_called_what_it_is():
 
 def test_reservations_are_those_of_the_run():
     text = answers.reservations(True, PROFILES["demo"])
-    assert "synthetic" in text and "100 times the paper's learning rate" in text
+    rate = PROFILES["demo"].spatial_train.lr / PROFILES["paper"].spatial_train.lr
+    assert "synthetic" in text and f"{rate:.0f} times the paper's learning rate" in text
     text = answers.reservations(False, PROFILES["paper"])
     assert "synthetic" not in text and "learning rate" not in text and "published" in text
 
