@@ -90,6 +90,15 @@ def uf1(confusion) -> np.ndarray:
     return _mean_where(_ratio(2 * hits, true + predicted), true + predicted > 0)
 
 
+def weighted_f1(confusion) -> np.ndarray:
+    """F1 of each class weighted by its clips: the second metric of MEGC 2018's challenge.
+
+    scikit-learn's ``f1_score(average="weighted")``.
+    """
+    hits, true, predicted = _parts(confusion)
+    return _ratio((np.nan_to_num(_ratio(2 * hits, true + predicted)) * true).sum(-1), true.sum(-1))
+
+
 def micro_f1(confusion) -> np.ndarray:
     """F1 of the pooled counts 2 TP / (2 TP + FP + FN); equals WAR for single-label data."""
     hits, true, predicted = _parts(confusion)
@@ -128,6 +137,7 @@ def authors_f1(confusion) -> np.ndarray:
 METRICS = {
     "authors_f1": authors_f1,
     "uf1": uf1,
+    "weighted_f1": weighted_f1,
     "micro_f1": micro_f1,
     "uar": uar,
     "war": war,

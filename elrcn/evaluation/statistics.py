@@ -73,15 +73,19 @@ def seed_confusions(rows: pd.DataFrame, classes=None) -> np.ndarray:
     return np.stack([subject_confusions(part, classes)[1] for part in parts])
 
 
-def resamples(subjects: int, n: int, generator: np.random.Generator) -> np.ndarray:
+def resamples(subjects: int, n: int, generator: np.random.Generator, weights=None) -> np.ndarray:
     """Count how often each subject is drawn in `n` draws of all subjects, with replacement.
+
+    With `weights`, shape (S,), a subject is drawn with that probability: the counts of a resample
+    over S, to resample it once more.
 
     Returns
     -------
     numpy.ndarray of float64, shape (n, S)
         Whole numbers; every row sums to S. How often a subject is drawn is all that matters.
     """
-    return generator.multinomial(subjects, np.full(subjects, 1 / subjects), size=n).astype(float)
+    weights = np.full(subjects, 1 / subjects) if weights is None else weights
+    return generator.multinomial(subjects, weights, size=n).astype(float)
 
 
 def resampled_scores(

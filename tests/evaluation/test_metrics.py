@@ -50,6 +50,9 @@ def test_against_scikit_learn(pairs):
     assert m.uar(matrix) == pytest.approx(
         sk.recall_score(y_true, y_pred, labels=present, average="macro", zero_division=0)
     )
+    assert m.weighted_f1(matrix) == pytest.approx(
+        sk.f1_score(y_true, y_pred, average="weighted", zero_division=0)
+    )
     precision, recall, _, _ = sk.precision_recall_fscore_support(
         y_true, y_pred, labels=list("abcde"), average="macro", zero_division=0
     )
