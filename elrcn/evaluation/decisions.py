@@ -15,7 +15,13 @@ from scipy.stats import binom, t
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.metrics import get_metric
-from elrcn.evaluation.statistics import interval, resampled_scores, resamples, subject_pairs
+from elrcn.evaluation.statistics import (
+    interval,
+    least_units,
+    resampled_scores,
+    resamples,
+    subject_pairs,
+)
 
 #: P(A > B) from which Bouthillier et al. 2021 call a difference meaningful.
 MEANINGFUL = 0.75
@@ -61,7 +67,7 @@ def decide(
     rows_a: pd.DataFrame,
     rows_b: pd.DataFrame,
     metric="uar",
-    n: int = 400,
+    n: int = 300,
     seed: int = 0,
     level: float = 0.95,
     classes=None,
@@ -94,11 +100,13 @@ def decide(
     counts = [pair.shape[2] for pair in folds]
     value, values = probability_better(folds, score, n, seed)
     low, high = interval(values, counts, level)
+    if min(counts) >= least_units(level) and np.ptp(values) == 0 and value in (0, 1):
+        low = high = value  # one method won every draw of every resample
     return Decision(value, low, high, detectable_difference(folds, score, n=2000, seed=seed))
 
 
 def probability_better(
-    folds: Sequence[np.ndarray], score: Callable, n: int = 400, seed: int = 0
+    folds: Sequence[np.ndarray], score: Callable, n: int = 300, seed: int = 0
 ) -> tuple[float, np.ndarray]:
     """P(A > B) of new subjects and new trainings, and its values in resamples of both.
 
@@ -115,7 +123,7 @@ def probability_better(
     Returns
     -------
     probability : float
-        Share of n draws, of S subjects and one seed of each method, in which the first method
+        Share of 20 n draws, of S subjects and one seed of each method, in which the first method
         scores higher; ties count half.
     values : numpy.ndarray of float64, shape (n,)
         The same, computed from n resamples of the subjects and of the seeds.
@@ -124,7 +132,7 @@ def probability_better(
     seeds = folds[0].shape[1]
     counts = [pair.shape[2] for pair in folds]
     every = np.broadcast_to(np.arange(seeds), (2, seeds))
-    value = _share_better(folds, score, [None] * len(folds), every, n, generator)
+    value = _share_better(folds, score, [None] * len(folds), every, 20 * n, generator)
     values = np.empty(n)
     for i in range(n):
         weights = [resamples(s, 1, generator)[0] / s for s in counts]

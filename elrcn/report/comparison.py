@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.evaluation.comparison import compare
+from elrcn.evaluation.decisions import MEANINGFUL, decide
 from elrcn.evaluation.statistics import holm
-from elrcn.report.html import SCORES, interval_text
+from elrcn.report.html import SCORES, interval_text, small_html
 from elrcn.report.style import WIDTH, figure_style, series
 
 COLUMNS = ("first", "second", "difference", "low", "high", "p_value", "p_holm")
@@ -80,6 +81,75 @@ def comparison_table(
     table["p_holm"] = holm(table["p_value"])
     table.attrs["metric"] = metric
     return table
+
+
+def decision_table(
+    table: pd.DataFrame,
+    pairs: Sequence[tuple[str, pd.DataFrame, str, pd.DataFrame]],
+    classes: Sequence[str],
+    per_fold: bool = False,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Join to `comparison_table` of the same pairs what `elrcn.evaluation.decisions.decide` says.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`, then ``p_better``, ``p_better_low``, ``p_better_high`` (P(first > second)
+        and its 95% interval), ``detectable`` and ``advice``.
+    """
+    metric, found = table.attrs.get("metric", "uar"), []
+    for _, rows_a, _, rows_b in pairs:
+        d = decide(rows_a, rows_b, metric, seed=seed, classes=tuple(classes), per_fold=per_fold)
+        found.append((d.probability, d.low, d.high, d.detectable, d.advice))
+    names = ["p_better", "p_better_low", "p_better_high", "detectable", "advice"]
+    return table.join(pd.DataFrame(found, columns=names, index=table.index))
+
+
+def decision_digest(table: pd.DataFrame, subjects: int) -> str:
+    """Say in Markdown how `decision_table` is read, and what so many subjects can show."""
+    words = table["advice"].value_counts()
+    clear = table[table["advice"] == "significant and meaningful"]
+    sentence = (
+        f"By Bouthillier and others' rule (P(A > B) at least {MEANINGFUL} and its interval without "
+        f"0.5) {len(clear)} of {len(table)} differences are meaningful"
+    )
+    if shy := words.get("significant, not meaningful", 0):
+        sentence += f", and {shy} more are there but too small to matter"
+    sizes = table["detectable"].dropna()
+    if sizes.empty:
+        return f"{sentence}. What difference {subjects} subjects could have shown is not known."
+    return (
+        f"{sentence}. With {subjects} subjects and these seeds a true difference would be found in "
+        f"four of five experiments if it were {sizes.min():.2f} to {sizes.max():.2f} large, "
+        f"depending on the pair (median {sizes.median():.2f}); half of that takes about "
+        f"{4 * subjects} subjects."
+    )
+
+
+def decision_html(table: pd.DataFrame, uid: str) -> str:
+    """HTML of `decision_table`: one line a pair, intervals in brackets."""
+
+    def within(low, high, form):
+        return "" if pd.isna(low) else f" [{low:{form}}, {high:{form}}]"
+
+    shown = pd.DataFrame(
+        {
+            "A": table["first"],
+            "B": table["second"],
+            "A − B": [
+                f"{d:+.3f}{within(low, high, '+.2f')}"
+                for d, low, high in table[["difference", "low", "high"]].to_numpy(float)
+            ],
+            "p (Holm)": [p_text(p).removeprefix("p ").removeprefix("= ") for p in table["p_holm"]],
+            "P(A > B)": [
+                f"{p:.2f}{within(low, high, '.2f')}"
+                for p, low, high in table[["p_better", "p_better_low", "p_better_high"]].to_numpy()
+            ],
+            "detectable": [f"{size:.2f}" for size in table["detectable"]],
+        }
+    )
+    return small_html(shown, uid)
 
 
 def comparison_summary(table: pd.DataFrame) -> str:

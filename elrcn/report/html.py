@@ -16,6 +16,8 @@ SCORES = {
     "uf1": "UF1",
     "micro_f1": "Micro F1",
 }
+#: Scores that only some tables show.
+MORE_SCORES = {"weighted_f1": "Weighted F1"}
 _NONE = "–"
 
 
@@ -90,7 +92,9 @@ def result_html(table: pd.DataFrame, uid: str) -> str:
     for metric in PUBLISHED_METRICS:
         column = table[f"published_{metric}"]
         shown["Published", metric] = [_NONE if pd.isna(v) else f"{v:.4f}" for v in column]
-    for score, title in SCORES.items():
+    for score, title in (SCORES | MORE_SCORES).items():
+        if score not in table:
+            continue
         shown["Measured here", title] = [_cell(row, score) for _, row in table.iterrows()]
     shown.columns = pd.MultiIndex.from_tuples(shown.columns)
     return _finish(shown.style.hide(axis="index"), uid)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from elrcn.evaluation.decisions import least_above_chance
 from elrcn.evaluation.leak import best_of_gain
 from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.statistics import (
@@ -254,25 +255,33 @@ def network_pairs(
     return [(shown[a], results[a], shown[b], results[b]) for a, b in pairs]
 
 
-def power_summary(table: pd.DataFrame, subjects: int) -> str:
-    """Say in Markdown what difference the data could have shown.
+def chance_bounds(
+    results: Mapping[str, pd.DataFrame], methods: Sequence, classes: Sequence[str]
+) -> str:
+    """Say in Markdown which accuracies lie above the exact bounds of chance.
+
+    Two bounds from `elrcn.evaluation.decisions.least_above_chance`: guessing evenly among the
+    classes, and always giving the largest class.
 
     Parameters
     ----------
-    table : DataFrame
-        Of paired differences, columns `low` and `high`.
-    subjects : int
-        Subjects behind them.
+    results, methods
+        As for `elrcn.report.tables.result_table`: rows of one set of clips.
+    classes : sequence of str
+        All classes of the task.
     """
-    half = (table["high"] - table["low"]) / 2
-    if half.isna().all():
-        return (
-            f"With {subjects} subjects no paired difference has an interval, so what difference "
-            "these data could have shown is not known."
+    shown = {m.label: results[m.name] for m in methods if m.name in results}
+    clips = next(iter(shown.values())).drop_duplicates("clip_id")
+    n, share = len(clips), clips["true"].value_counts(normalize=True).iloc[0]
+    accuracy = {label: pooled(rows, classes)["war"] for label, rows in shown.items()}
+    lines = []
+    for words, chance in (("guessing", 1 / len(classes)), ("the largest class", share)):
+        if chance == 1:
+            continue
+        bound = least_above_chance(n, chance)
+        above = [f"{label} ({war:.3f})" for label, war in accuracy.items() if war >= bound - 1e-12]
+        lines.append(
+            f"{bound:.3f} is needed to exceed {words} ({chance:.2f}), reached by "
+            f"{', '.join(above) or 'none'}"
         )
-    return (
-        f"With {subjects} subjects the paired intervals reach {half.min():.3f} to "
-        f"{half.max():.3f} (median {half.median():.3f}) to either side of the difference. Two "
-        "methods that differ by less than that in truth will usually not be told apart here, and "
-        f"halving the reach would take about {4 * subjects} subjects."
-    )
+    return f"Of an accuracy on {n} clips (exact binomial test, 5%), {'; '.join(lines)}."

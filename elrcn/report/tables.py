@@ -143,6 +143,7 @@ def result_table(
     per_fold: bool = False,
     draws: int = 2000,
     seed: int = 0,
+    more: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Set published and measured scores of every method side by side, one row each.
 
@@ -161,13 +162,15 @@ def result_table(
         Scores are the mean of each fold's (Table III), not those of all clips pooled.
     draws, seed : int
         Bootstrap samples of subjects behind each 95% interval; 0 draws leave the intervals out.
+    more : sequence of str
+        Scores shown beside those of `SCORES`, of `elrcn.report.html.MORE_SCORES`.
 
     Returns
     -------
     DataFrame
         Columns `method`, `role`, ``published_F1``, ``published_UAR``, ``published_WAR``, `clips`,
         `subjects`, `seeds`, ``uar_of_seeds`` (text; empty of a single seed), and for every key of
-        `SCORES` the score, ``<score>_low``, ``<score>_high``.
+        `SCORES` and `more` the score, ``<score>_low``, ``<score>_high``.
         Methods without a published row come first, then the published rows in the paper's order.
         ``attrs["note"]`` is the `convergence_note`.
     """
@@ -177,7 +180,7 @@ def result_table(
             continue
         rows = results[method.name]
         name = published_name(method.published or method.label, published)
-        entry = _measure(rows, classes, per_fold, draws, seed)
+        entry = _measure(rows, classes, per_fold, draws, seed, (*SCORES, *more))
         if name is None:
             first.append({"method": method.label, "role": "", **entry})
         else:
@@ -188,14 +191,14 @@ def result_table(
         table.append({"method": name, "role": row["role"], **values, **measured.get(name, {})})
     columns = ["method", "role", *(f"published_{m}" for m in PUBLISHED_METRICS), "clips",
                "subjects", "seeds", "uar_of_seeds",
-               *(s + end for s in SCORES for end in ("", "_low", "_high"))]  # fmt: skip
+               *(s + end for s in (*SCORES, *more) for end in ("", "_low", "_high"))]  # fmt: skip
     frame = pd.DataFrame(table).reindex(columns=columns)
     frame = frame.astype(dict.fromkeys(("clips", "subjects", "seeds"), "Int64"))
     frame.attrs["note"] = convergence_note(results, methods)
     return frame
 
 
-def _measure(rows, classes, per_fold, draws, seed) -> dict:
+def _measure(rows, classes, per_fold, draws, seed, names) -> dict:
     score = metrics.fold_mean if per_fold else metrics.pooled
     values, seeds = score(rows, classes), by_seed(rows).values()
     each = [f"{score(part, classes)['uar']:.3f}" for part in seeds]
@@ -205,7 +208,7 @@ def _measure(rows, classes, per_fold, draws, seed) -> dict:
         "seeds": len(each),
         "uar_of_seeds": " ".join(each) if len(each) > 1 else "",
     }
-    for name in SCORES:
+    for name in names:
         entry[name] = values[name]
         if draws:
             interval = bootstrap_interval(

@@ -16,6 +16,9 @@ from elrcn.report.comparison import (
     comparison_figure,
     comparison_summary,
     comparison_table,
+    decision_digest,
+    decision_html,
+    decision_table,
     verdict,
 )
 
@@ -52,6 +55,20 @@ def test_table(table):
     # All eight subjects swapped or none: 2 of 256 swaps are as extreme; Holm takes 3 tests.
     assert table["p_value"].tolist() == pytest.approx([2 / 256, 2 / 256, 1])
     assert table["p_holm"].tolist() == pytest.approx([6 / 256, 6 / 256, 1])
+
+
+def test_decisions_stand_beside_the_differences(table):
+    good, poor = rows_of(0.9), rows_of(0.3)
+    pairs = [("good", good, "poor", poor), ("poor", poor, "good", good), ("good", good, "x", good)]
+    found = decision_table(table, pairs, CLASSES)
+    pd.testing.assert_frame_equal(found[list(COLUMNS)], table)
+    assert found["p_better"].tolist() == [1, 0, 0.5]  # every draw; none; all ties
+    assert found["detectable"].iloc[0] == found["detectable"].iloc[1] > found["detectable"].iloc[2]
+    assert found["advice"].str.contains("and meaningful").tolist() == [True, True, False]
+    digest = decision_digest(found, 8)
+    assert "2 of 3 differences are meaningful" in digest and "about 32 subjects" in digest
+    html = decision_html(found, "t")
+    assert html.count("<tr>") == 4 and "+0.600 [" in html and "1.00" in html
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from elrcn.evaluation.metrics import pooled
 from elrcn.report import comparison, leak
@@ -86,7 +87,8 @@ def test_few_subjects_have_pages_without_intervals():
     units = report.unit_table({"SE": rows}, CLASSES, draws=50)
     assert units["clips_low"].notna().all() and "No method" in report.unit_summary(units)
     pairs = comparison.comparison_table([("a", rows, "b", other)], CLASSES, draws=50)
-    assert "with 4 subjects no" in report.power_summary(pairs, 4).lower()
+    decisions = comparison.decision_table(pairs, [("a", rows, "b", other)], CLASSES)
+    assert "0 of 1 differences are meaningful" in comparison.decision_digest(decisions, 4)
     assert "no interval" in comparison.comparison_summary(pairs)
     by_epochs = {1: rows, 5: other}
     leaks = {"SE": leak.leak_table(by_epochs, rows, CLASSES, draws=50)}
@@ -116,9 +118,18 @@ def test_pairs_hold_a_network_each_and_none_twice():
         ("ELRCN_TE", "ELRCN_SE"), ("ELRCN_TE", "MAJORITY"), ("ELRCN_TE", "LBP_TOP"),
         ("ELRCN_SE", "MAJORITY"), ("ELRCN_SE", "LBP_TOP"),
     }  # fmt: skip
-    table = pd.DataFrame({"low": [-0.1, 0.0], "high": [0.1, 0.4]})
-    text = report.power_summary(table, 14)
-    assert "0.100 to 0.200" in text and "56 subjects" in text
+
+
+def test_accuracies_stand_beside_the_exact_bounds_of_chance():
+    methods = [SimpleNamespace(name=n, label=n.upper()) for n in ("same", "right")]
+    rows = rows_of(0)
+    right = rows.assign(predicted=rows["true"])
+    text = report.chance_bounds({"same": rows, "right": right}, methods, CLASSES)
+    n, largest = len(rows), rows["true"].value_counts().max()
+    for chance in (1 / len(CLASSES), largest / n):
+        least = next(k for k in range(n + 1) if binom.sf(k - 1, n, chance) <= 0.05)
+        assert f"{least / n:.3f} is needed" in text and f"({chance:.2f})" in text
+    assert text.count("RIGHT (1.000)") == 2 and f"{n} clips" in text
 
 
 def test_leak_table_and_picture():
