@@ -148,7 +148,7 @@ def test_duration(hours, text):
 def test_variants_of_clips_are_counted():
     session = Session("demo", device="cpu", progress=False)
     manifest = planned_manifest(session.profile.corpus)
-    p = plan_manifest("augmentation", manifest, session.profile.ablation_groups)
+    p = plan_manifest("augmentation", manifest, session.profile)
     value = estimate([p], session, options=Options("none"), stored=False)
     plain, varied = (
         next(m for m in value.methods if m.method == name)

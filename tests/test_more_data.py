@@ -35,8 +35,10 @@ def of(profile, tmp_path):
 
 
 def test_both_networks_at_every_length_and_with_and_without_augmentation():
-    assert set(tim_lengths().values()) == {(m.label, n) for m in (SE, TE) for n in LENGTHS}
-    assert {m.label for m in TIM.methods} == {"Largest training class", *tim_lengths()}
+    lengths = tim_lengths(PROFILES["paper"])
+    assert set(lengths.values()) == {(m.label, n) for m in (SE, TE) for n in LENGTHS}
+    assert {m.label for m in TIM.methods} == {"Largest training class", *lengths}
+    assert "ELRCN-TE, T = 10" not in tim_lengths(PROFILES["demo"])
     names = [m.name for m in AUGMENTATION.methods]
     expected = ["elrcn_se", "elrcn_se_augmented", "elrcn_te", "elrcn_te_augmented"]
     assert names[1:] == expected
@@ -61,7 +63,7 @@ def test_networks_see_about_as_many_frames_at_every_length():
 def test_the_papers_size_changes_nothing_but_the_length(tmp_path):
     paper = PROFILES["paper"].preprocess
     for method in TIM.methods[1:]:
-        length = tim_lengths()[method.label][1]
+        length = tim_lengths(PROFILES["paper"])[method.label][1]
         config = method.preprocess(paper)
         assert config == tim_preprocess(paper, length)
         assert (config.tim_length, config.flow_size, config.max_frames) == (length, 224, 0)
@@ -72,7 +74,7 @@ def test_the_papers_size_changes_nothing_but_the_length(tmp_path):
         assert repr(built.get_params()) == repr(base.get_params())
     twice = AUGMENTATION.methods[-1].build(session, NONE)
     assert repr(twice.estimator.get_params()) == repr(base.get_params())
-    assert set(tim_settings(session)["streams of TE"]) == {"flow, strain, grey"}
+    assert set(tim_settings(session)["streams of the other"]) == {"flow, strain, grey"}
 
 
 def test_small_profiles_make_as_many_updates_with_augmentation(tmp_path):
@@ -96,7 +98,7 @@ def test_settings_are_told_as_they_are(session):
     assert list(table.index) == ["6", "10", "15", "20", "no TIM"]
     assert table.loc["no TIM", "frames at most"] == str(MOST_FRAMES)
     assert set(table["width of the flow (px)"]) == {session.profile.preprocess.flow_size // 2}
-    assert set(table["streams of TE"]) == {"flow"}
+    assert set(table["streams of the other"]) == {"flow"}
 
 
 @pytest.mark.slow

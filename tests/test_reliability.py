@@ -53,8 +53,9 @@ def test_declared():
     (epochs,) = EXPERIMENTS
     assert len({m.name for m in epochs.methods}) == 2 * len(EPOCHS)
     assert all(m.seed == 0 for m in epochs.methods)
-    assert [epochs_in(PROFILES["paper"], k) for k in EPOCHS] == [1, 2, 5, 10, 20, 100]
-    assert epochs_in(PROFILES["smoke"], 20) == 3
+    assert [epochs_in(PROFILES["paper"], k) for k in EPOCHS] == [5, 10, 25, 50, 100]
+    assert [epochs_in(PROFILES["demo"], k) for k in EPOCHS] == [1, 2, 5, 10, 20]
+    assert [epochs_in(PROFILES["smoke"], k) for k in EPOCHS] == [1, 1, 1, 2, 3]
 
 
 def test_epochs_change_the_temporal_stage_alone(smoke_home):
@@ -63,7 +64,7 @@ def test_epochs_change_the_temporal_stage_alone(smoke_home):
     for prefix, table in (("se", "elrcn_se"), ("te", "elrcn_te")):
         usual = next(m for m in plan("table1", session).methods if m.name == table)
         expected = usual.build(session).get_params(deep=False)
-        got = methods[f"{prefix}_epochs_2"].build(session).get_params(deep=False)
+        got = methods[f"{prefix}_epochs_50pc"].build(session).get_params(deep=False)
         differing = {k for k in expected if expected[k] != got[k]}
         assert differing == {"temporal_train"}
         assert (
@@ -78,7 +79,7 @@ def test_rows_of_table_one_are_found_again_at_its_last_epoch(smoke_home):
     session = Session(
         "smoke", workspace=Workspace(smoke_home), device="cpu", workers=1, progress=False
     )
-    names = [f"se_epochs_{k or 'last'}" for k in EPOCHS]
+    names = [m.name for m in EXPERIMENTS[0].methods if m.name.startswith("se_")]
     by_epochs = rows_by_epochs(run("epochs", session, names), "se", session.profile)
     assert list(by_epochs) == [1, 2, 3]
     usual = run("table1", session, ["elrcn_se"], seeds=1)["elrcn_se"]

@@ -124,9 +124,8 @@ def _plans(session, names, seeds):
 
     if not session.given and not is_finished(session.embedded_folder):
         planned = planned_manifest(session.profile.corpus)
-        groups = session.profile.ablation_groups
         return [
-            plan_manifest(name, planned, groups, seeds) for name in names
+            plan_manifest(name, planned, session.profile, seeds) for name in names
         ], "synthetic corpus, not yet made"
     plans = [plan(name, session, seeds) for name in names]
     return plans, session.data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from elrcn.config import Profile
 from elrcn.experiments.methods import Method
@@ -53,17 +52,15 @@ def paper_units(method: Method) -> tuple[int, ...] | None:
     return FIGURE7_UNITS if method.name in FIGURE7_LAYERS else LSTMS.get(method.name)
 
 
-def profile_labels(methods: Sequence[Method], profile: Profile) -> tuple[Method, ...]:
-    """Give methods labels that name the units of `profile` and the paper's, where they differ.
+def lstm_text(units: Sequence[int], profile: Profile | None = None) -> str:
+    """Name an LSTM by its units: "LSTM (3000)", and "LSTM (64 for 3000)" where `profile` scales it.
 
-    "LSTM (3000)" becomes "LSTM (64), paper's 3000" in the profile "demo".
+    Parameters
+    ----------
+    units : sequence of int
+        Units of each layer in the paper.
+    profile : Profile, optional
+        Default: that of the paper's size.
     """
-    shown = []
-    for method in methods:
-        units = paper_units(method)
-        if units is not None and scaled_units(profile, units) != units:
-            here = units_text(scaled_units(profile, units))
-            label = method.label.replace(f"({units_text(units)})", f"({here})")
-            method = replace(method, label=f"{label}, paper's {units_text(units)}")
-        shown.append(method)
-    return tuple(shown)
+    here, there = units_text(scaled_units(profile, units) if profile else units), units_text(units)
+    return f"LSTM ({here})" if here == there else f"LSTM ({here} for {there})"

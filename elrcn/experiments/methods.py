@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from elrcn.config import PreprocessConfig
+from elrcn.config import PreprocessConfig, Profile
 from elrcn.experiments.weights import Options, initial_weights
 from elrcn.manifest import Manifest
 from elrcn.session import Session
@@ -21,7 +21,8 @@ class Method:
     Attributes
     ----------
     name, label : str
-        Identifier, and name in tables.
+        Identifier, and name in tables: the input, the network and how it is read, such as "Flow,
+        VGG fine-tuned, votes"; "ELRCN-SE" and "ELRCN-TE" are the networks of Table I alone.
     build : callable
         ``build(session, options=Options())`` -> unfitted estimator. A method with
         `starts_from_weights` makes or converts them here.
@@ -44,6 +45,8 @@ class Method:
     labels : callable, optional
         ``labels(manifest, labels)`` -> the classes it is trained and scored on, where these are
         not the manifest's.
+    named : callable, optional
+        ``named(profile)`` -> label and group under a profile, where these say what it changes.
     """
 
     name: str
@@ -59,6 +62,14 @@ class Method:
     random: bool = True
     group: str = ""
     labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
+    named: Callable[[Profile], tuple[str, str]] | None = None
+
+    def under(self, profile: Profile) -> Method:
+        """Give it the label and the group that it has under `profile`."""
+        if self.named is None:
+            return self
+        label, group = self.named(profile)
+        return replace(self, label=label, group=group)
 
 
 def _majority(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008

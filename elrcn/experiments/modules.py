@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from sklearn.base import BaseEstimator
 
+from elrcn.config import Profile
 from elrcn.experiments.experiment import Experiment
-from elrcn.experiments.lstms import FIGURE7_UNITS, LSTMS, scaled_units, units_text
+from elrcn.experiments.lstms import FIGURE7_UNITS, LSTMS, lstm_text, scaled_units
 from elrcn.experiments.methods import LBP_TOP, MAJORITY, Method, network_settings
 from elrcn.experiments.tasks import EMOTION_ABLATION
 from elrcn.experiments.weights import Options, initial_weights
@@ -21,6 +22,8 @@ from elrcn.session import Session
 #: Side in pixels of the frames whose grey values an LSTM sees (Section IV-E2).
 PIXELS = 50
 
+#: Input and network of all that reads the fine-tuned flow network; fc7 is read unless it is said.
+FLOW_TUNED = "Flow, VGG fine-tuned"
 _THREE = ("flow", "strain", "grey")
 # Name of the method, words for a label, streams.
 _SINGLE = tuple((name, name.capitalize(), (name,)) for name in ("grey", "flow", "strain"))
@@ -118,14 +121,26 @@ def _flow_features(units: tuple[int, ...], layer: str = "fc7") -> Builder:
     return build
 
 
-def _lstm_methods(builder: Callable[[tuple[int, ...]], Builder], weights: bool):
+def _read_by_lstm(
+    name: str, words: str, units: tuple[int, ...], build: Builder, group: str, layer="", **more
+) -> Method:
+    """Make a method whose label says the input, the network and the LSTM that reads it."""
+
+    def named(profile: Profile | None) -> tuple[str, str]:
+        return f"{words}, {lstm_text(units, profile)}{layer}", group
+
+    return Method(name, named(None)[0], build, group=group, named=named, **more)
+
+
+def _lstm_methods(words: str, builder: Callable[[tuple[int, ...]], Builder], **more):
     return tuple(
-        Method(
+        _read_by_lstm(
             name,
-            f"LSTM ({units_text(units)})",
+            words,
+            units,
             builder(units),
-            starts_from_weights=weights,
-            group="one layer" if len(units) == 1 else "two layers",
+            "one layer" if len(units) == 1 else "two layers",
+            **more,
         )
         for name, units in LSTMS.items()
     )
@@ -133,29 +148,30 @@ def _lstm_methods(builder: Callable[[tuple[int, ...]], Builder], weights: bool):
 
 _SPATIAL = (
     *(
-        Method(f"scratch_{name}", f"{words}, from scratch", _from_scratch(streams),
+        Method(f"scratch_{name}", f"{words}, VGG from scratch, votes",
+               _from_scratch(streams),
                group="from scratch")
         for name, words, streams in _SCRATCH
     ),
     *(
-        Method(f"tuned_{name}", f"{words}, fine-tuned", _fine_tuned(streams),
+        Method(f"tuned_{name}", f"{words}, VGG fine-tuned, votes", _fine_tuned(streams),
                starts_from_weights=True, group="fine-tuned")
         for name, words, streams in _TUNED
     ),
     *(
-        Method(f"svm_{name}", f"{words}, frozen + SVM", _frozen(streams),
+        Method(f"svm_{name}", f"{words}, VGG frozen, SVM votes", _frozen(streams),
                starts_from_weights=True, group="frozen features + SVM")
         for name, words, streams in _TUNED
     ),
     # Where networks are not kept each of these trains again, so not every row is read twice.
     *(
-        Method(f"scratch_{name}_mean", f"{words}, from scratch, mean",
+        Method(f"scratch_{name}_mean", f"{words}, VGG from scratch, mean of frames",
                _from_scratch(streams, "mean"),
                group="mean probability, not votes")
         for name, words, streams in _SCRATCH if name in ("flow", "all")
     ),
     *(
-        Method(f"tuned_{name}_mean", f"{words}, fine-tuned, mean",
+        Method(f"tuned_{name}_mean", f"{words}, VGG fine-tuned, mean of frames",
                _fine_tuned(streams, "mean"), starts_from_weights=True,
                group="mean probability, not votes")
         for name, words, streams in _TUNED if name in ("flow", "all")
@@ -165,14 +181,16 @@ _SPATIAL = (
 _NOTHING = replace(MAJORITY, group="no learning")
 _BASELINE = replace(LBP_TOP, group="the paper's baseline")
 _FC = tuple(
-    Method(
+    _read_by_lstm(
         layer,
-        words,
+        FLOW_TUNED,
+        FIGURE7_UNITS,
         _flow_features(FIGURE7_UNITS, layer),
+        words,
+        " on fc6" if layer == "fc6" else "",
         starts_from_weights=True,
-        group="features of the flow network",
     )
-    for layer, words in (("fc6", "Second last FC (fc6)"), ("fc7", "Last FC (fc7)"))
+    for layer, words in (("fc6", "second last FC (fc6)"), ("fc7", "last FC (fc7)"))
 )
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -189,7 +207,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Figure 6",
         "The temporal module alone: grey pixels into LSTMs",
         EMOTION_ABLATION,
-        (_NOTHING, _BASELINE, *_lstm_methods(_pixels, False)),
+        (_NOTHING, _BASELINE, *_lstm_methods("Grey pixels", _pixels)),
         "temporal_only",
     ),
     Experiment(
@@ -205,7 +223,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Figure 8",
         "Flow features of the last FC layer under five LSTMs",
         EMOTION_ABLATION,
-        (_NOTHING, *_lstm_methods(_flow_features, True)),
+        (_NOTHING, *_lstm_methods(FLOW_TUNED, _flow_features, starts_from_weights=True)),
         "spatio_temporal",
     ),
 )

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from elrcn.config import PreprocessConfig, TrainConfig
+from elrcn.config import PreprocessConfig, Profile, TrainConfig
 from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import MAJORITY, SE, TE, Method
+from elrcn.experiments.modules import FLOW_TUNED
 from elrcn.experiments.tasks import EMOTION_ABLATION
 from elrcn.experiments.weights import Options
 from elrcn.preprocess.augment import VARIANTS
@@ -74,7 +75,7 @@ def tim_settings(session: Session) -> pd.DataFrame:
     -------
     DataFrame
         Index ``T`` (text); columns ``frames at most``, ``width of the flow (px)``,
-        ``epochs of SE at most``, ``epochs of TE at most``, ``streams of TE``.
+        ``epochs of SE at most``, and ``epochs`` and ``streams of the other``.
     """
     profile, rows = session.profile, {}
     for length in LENGTHS:
@@ -93,8 +94,8 @@ def tim_settings(session: Session) -> pd.DataFrame:
         "frames at most",
         "width of the flow (px)",
         "epochs of SE at most",
-        "epochs of TE at most",
-        "streams of TE",
+        "epochs of the other at most",
+        "streams of the other",
     )
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("T")
 
@@ -118,6 +119,13 @@ def _tim_method(base: Method, length: int) -> Method:
         )
 
     text = f"T = {length}" if length else length_text(length)
+
+    def named(profile: Profile) -> tuple[str, str]:
+        # With its flow stream alone TE is not ELRCN-TE.
+        whole = base is SE or _streams(profile.preprocess) != ("flow",)
+        network = base.label if whole else f"{FLOW_TUNED}, LSTM"
+        return f"{network}, {text}", network
+
     return Method(
         f"{base.name}_t{length}" if length else f"{base.name}_no_tim",
         f"{base.label}, {text}",
@@ -125,6 +133,7 @@ def _tim_method(base: Method, length: int) -> Method:
         preprocess=lambda config: tim_preprocess(config, length),
         starts_from_weights=base.starts_from_weights,
         group=base.label,
+        named=named,
     )
 
 
@@ -172,13 +181,14 @@ def augmented(
     )
 
 
-def tim_lengths() -> dict[str, tuple[str, int]]:
+def tim_lengths(profile: Profile) -> dict[str, tuple[str, int]]:
     """Label of each method that varies T to its network and its length (0: no TIM)."""
-    return {
-        _tim_method(base, length).label: (base.label, length)
-        for base in (SE, TE)
-        for length in LENGTHS
-    }
+    found = {}
+    for base in (SE, TE):
+        for length in LENGTHS:
+            method = _tim_method(base, length).under(profile)
+            found[method.label] = (method.group, length)
+    return found
 
 
 _NOTHING = replace(MAJORITY, group="no learning")

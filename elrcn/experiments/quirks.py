@@ -1,7 +1,8 @@
 """The authors' published code: each of its departures from the paper, on and off.
 
 Two families. *ELRCN-SE* is the paper's network of Table I, in which the switches show what each
-departure would have cost. *Flow, fine-tuned* is what users of the authors' code could run: there
+departure would have cost. *Flow, VGG fine-tuned, LSTM* is what users of the authors' code could
+run: there
 neither SE nor TE run as published, and what runs is one network on flow that starts from VGG-Face,
 then the LSTM.
 """
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import MAJORITY, SE, TE, Method
+from elrcn.experiments.modules import FLOW_TUNED
 from elrcn.experiments.switches import (
     DENSE_LAYER,
     FROZEN,
@@ -72,7 +74,7 @@ def _family(base: Method, switches) -> tuple[Method, ...]:
 
 
 FLOW_BASE = replace(
-    TE, name="flow", label="no switch", build=_flow_only, published="", group="flow, fine-tuned"
+    TE, name="flow", label="no switch", build=_flow_only, published="", group=f"{FLOW_TUNED}, LSTM"
 )
 SE_BASE = replace(SE, label="no switch", group="ELRCN-SE")
 #: Methods without a switch: what the others are compared with.

@@ -15,25 +15,28 @@ from elrcn.experiments.tasks import EMOTION_LOSO
 from elrcn.experiments.weights import Options
 from elrcn.session import Session
 
-#: Epochs of the temporal stage in the experiment "epochs"; 0 stands for all that the profile has.
-EPOCHS = (1, 2, 5, 10, 20, 0)
+#: Shares of the profile's epochs that temporal stages of the experiment "epochs" are trained for.
+EPOCHS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 _VARIANTS = {"se": SE, "te": TE}
 
 
-def epochs_in(profile: Profile, epochs: int) -> int:
-    """Epochs that a method of "epochs" trains under `profile`: at most all, and 0 means all."""
-    most = profile.temporal_train.max_epochs
-    return min(epochs, most) or most
+def epochs_in(profile: Profile, share: float) -> int:
+    """Epochs that a method of "epochs" trains under `profile`: a share of all, at least one."""
+    return max(1, round(share * profile.temporal_train.max_epochs))
 
 
-def _stopped(prefix: str, epochs: int) -> Method:
+def _name(prefix: str, share: float) -> str:
+    return f"{prefix}_epochs_{share:.0%}".replace("%", "pc")
+
+
+def _stopped(prefix: str, share: float) -> Method:
     method = _VARIANTS[prefix]
 
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
         """Give Table I's estimator, its temporal stage trained for exactly so many epochs."""
         estimator = method.build(session, options)
-        count = epochs_in(session.profile, epochs)
+        count = epochs_in(session.profile, share)
         return estimator.set_params(
             # With as much patience as epochs the loss never ends the training.
             temporal_train=replace(estimator.temporal_train, max_epochs=count, patience=count)
@@ -41,8 +44,8 @@ def _stopped(prefix: str, epochs: int) -> Method:
 
     return replace(
         method,
-        name=f"{prefix}_epochs_{epochs or 'last'}",
-        label=f"{method.label}, {f'epoch {epochs}' if epochs else 'last epoch'}",
+        name=_name(prefix, share),
+        label=f"{method.label}, {share:.0%} of the LSTM's epochs",
         build=build,
         published="",
         group=method.label,
@@ -54,9 +57,9 @@ def rows_by_epochs(
 ) -> dict[int, pd.DataFrame]:
     """Prediction rows of "se" or "te" by epochs trained, ascending, out of experiment "epochs".
 
-    A profile with few epochs has fewer entries than `EPOCHS`: what is beyond its last is its last.
+    A profile with few epochs has fewer entries than `EPOCHS`, where shares come to the same.
     """
-    found = {epochs_in(profile, k): results[f"{prefix}_epochs_{k or 'last'}"] for k in EPOCHS}
+    found = {epochs_in(profile, k): results[_name(prefix, k)] for k in EPOCHS}
     return dict(sorted(found.items()))
 
 
@@ -66,7 +69,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Section III-D (when to stop)",
         "Table I with the temporal stage stopped at fixed epochs",
         EMOTION_LOSO,
-        tuple(_stopped(prefix, epochs) for prefix in _VARIANTS for epochs in EPOCHS),
+        tuple(_stopped(prefix, share) for prefix in _VARIANTS for share in EPOCHS),
         "statistics",
     ),
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from elrcn.config import canonical, config_hash
+from elrcn.config import PROFILES, Profile, canonical, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold
 from elrcn.evaluation.runner import missing_folds, run_protocol
@@ -104,14 +104,16 @@ def plan(name: str, session: Session, seeds: int = 0) -> Plan:
         If a database is missing, or fewer than two subjects or classes are left.
     """
     session.require(*get_experiment(name).task.databases)
-    return plan_manifest(name, session.manifest, session.profile.ablation_groups, seeds)
+    return plan_manifest(name, session.manifest, session.profile, seeds)
 
 
-def plan_manifest(name: str, manifest: Manifest, groups: int = 0, seeds: int = 0) -> Plan:
+def plan_manifest(
+    name: str, manifest: Manifest, profile: Profile = PROFILES["paper"], seeds: int = 0
+) -> Plan:
     """Select clips, labels and folds of experiment `name` from `manifest`; reads no frame.
 
-    With `groups` > 0 an ablation leaves out that many groups of subjects instead of single ones;
-    `seeds` is as for `plan`.
+    `profile` says whether an ablation leaves out groups of subjects instead of single ones, and
+    what methods are called; `seeds` is as for `plan`.
 
     Raises
     ------
@@ -119,7 +121,9 @@ def plan_manifest(name: str, manifest: Manifest, groups: int = 0, seeds: int = 0
         If fewer than two subjects or classes are left.
     """
     experiment = get_experiment(name)
-    experiment = replace(experiment, seeds=experiment.seeds[: seeds or None])
+    methods = tuple(method.under(profile) for method in experiment.methods)
+    experiment = replace(experiment, methods=methods, seeds=experiment.seeds[: seeds or None])
+    groups = profile.ablation_groups
     task, roots = experiment.task, manifest.roots
     manifest = task.select(manifest)
     labels = manifest.table[task.label].to_numpy(dtype=object)

@@ -36,12 +36,13 @@ def length_note(session: Session, manifest: Manifest) -> str:
     longer = int((frames > MOST_FRAMES).sum())
     return (
         f"In the profile `{name}` this series is made smaller, at every T alike. Flow is computed "
-        f"on pictures {width} pixels wide, not {config.flow_size}. ELRCN-TE has its flow stream "
-        f"only. Epochs are divided so that every spatial network sees about as many frames as in "
-        f"{SHARE:.0%} of the profile's epochs at T = {PAPER_LENGTH}: what is compared is how a "
-        f"given amount of training is spent, not more training. Without TIM a clip keeps its first "
-        f"{MOST_FRAMES} frames ({longer} of {len(manifest)} clips are longer), and a shorter one "
-        "ends in its last picture at rest. So the row of the paper's T is not that of Table I."
+        f"on pictures {width} pixels wide, not {config.flow_size}. In place of ELRCN-TE "
+        "stands its flow stream alone. Epochs are divided so that every spatial network sees about "
+        f"as many frames as in {SHARE:.0%} of the profile's epochs at T = {PAPER_LENGTH}: what is "
+        "compared is how a given amount of training is spent, not more training. Without TIM a "
+        f"clip keeps its first {MOST_FRAMES} frames ({longer} of {len(manifest)} clips are longer) "
+        "and ends, if it is shorter, in its last picture at rest. So the row of the paper's T is not "
+        "that of Table I."
     )
 
 

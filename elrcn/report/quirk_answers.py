@@ -331,7 +331,7 @@ def _place(row: pd.Series, chance: float) -> str:
         return "beside"
     if row["uar_low"] > chance:
         return "above"
-    return "below" if row["uar_high"] < chance else "not told apart from"
+    return "below" if row["uar_high"] < chance else "not significantly apart from"
 
 
 def _largest(part: pd.DataFrame) -> pd.Series:

@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from elrcn.config import PROFILES, Profile
 from elrcn.evaluation.comparison import compare
 from elrcn.evaluation.statistics import holm
 from elrcn.experiments.registry import REGISTRY
-from elrcn.report.comparison import ALPHA, p_text
+from elrcn.report.comparison import NEITHER, p_text, verdict
 from elrcn.report.html import interval_text
 from elrcn.report.style import WIDTH, figure_style, series
 
 SAME, OPPOSITE, APART_NOT, MISSING = (
-    "same direction, told apart",
-    "opposite direction, told apart",
-    "not told apart",
+    "same direction, significant",
+    "opposite direction, significant",
+    NEITHER,
     "not run here",
 )
 
@@ -53,14 +54,10 @@ class ShapeComparison:
     second: str
     sign: int
 
-    def labels(self) -> tuple[str, str]:
-        """Names of both methods in tables, with their group if they are in one."""
-        known = {m.name: m for m in REGISTRY[self.experiment].methods}
-        shown = []
-        for m in (known[self.first], known[self.second]):
-            apart = m.group and m.group not in m.label
-            shown.append(f"{m.label}, {m.group}" if apart else m.label)
-        return tuple(shown)
+    def labels(self, profile: Profile) -> tuple[str, str]:
+        """Names of both methods in tables under `profile`."""
+        known = {m.name: m.under(profile).label for m in REGISTRY[self.experiment].methods}
+        return known[self.first], known[self.second]
 
 
 _FLOW = "Optical flow serves better than grey values"
@@ -110,14 +107,19 @@ def shape_methods() -> dict[str, tuple[str, ...]]:
     return {experiment: tuple(names) for experiment, names in wanted.items()}
 
 
-def direction(low: float, high: float, sign: int) -> str:
-    """Verdict on a difference with interval `low` to `high` where the paper has `sign`."""
-    found = int(low > 0) - int(high < 0)
-    return APART_NOT if not found else SAME if found == sign else OPPOSITE
+def direction(row: pd.Series) -> str:
+    """Say by `elrcn.report.comparison.verdict` which way a row went whose sign is ``paper``."""
+    if pd.isna(row["difference"]):
+        return MISSING
+    found = {"higher": 1, "lower": -1}.get(verdict(row), 0)
+    return APART_NOT if not found else SAME if found == row["paper"] else OPPOSITE
 
 
 def shape_table(
-    results: Mapping[str, Mapping[str, pd.DataFrame]], draws: int = 2000, seed: int = 0
+    results: Mapping[str, Mapping[str, pd.DataFrame]],
+    draws: int = 2000,
+    seed: int = 0,
+    profile: Profile = PROFILES["paper"],
 ) -> pd.DataFrame:
     """Say for every comparison of `SHAPE` which way it went.
 
@@ -128,6 +130,8 @@ def shape_table(
         is kept with the verdict "not run here".
     draws, seed : int
         Resamples of the subjects behind each interval.
+    profile : Profile
+        Under whose names the methods are told.
 
     Returns
     -------
@@ -141,23 +145,21 @@ def shape_table(
     for c in SHAPE:
         row = dict.fromkeys(("clips", "subjects"), pd.NA)
         row |= dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), np.nan)
-        first, second = c.labels() if c.experiment in REGISTRY else (c.first, c.second)
+        first, second = c.labels(profile) if c.experiment in REGISTRY else (c.first, c.second)
         rows = [results.get(c.experiment, {}).get(name) for name in (c.first, c.second)]
-        verdict = MISSING
         if all(part is not None for part in rows):
             task = REGISTRY[c.experiment].task
             found = compare(*rows, "uar", draws, seed, classes=task.classes, per_fold=task.per_fold)
-            verdict = direction(found.low, found.high, c.sign)
             row |= {"clips": len(rows[0]), "subjects": found.subjects}
             row |= {k: getattr(found, k) for k in ("difference", "low", "high", "p_value")}
         table.append(
             {"claim": c.claim, "source": c.source, "short": c.short, "first": first,
-             "second": second, "paper": c.sign, **row, "verdict": verdict}
+             "second": second, "paper": c.sign, **row}
         )  # fmt: skip
     frame = pd.DataFrame(table).astype({"clips": "Int64", "subjects": "Int64"})
     run = frame["p_value"].notna()
     frame.loc[run, "p_holm"] = holm(frame.loc[run, "p_value"])
-    return frame
+    return frame.assign(verdict=[direction(row) for _, row in frame.iterrows()])
 
 
 def shape_summary(table: pd.DataFrame) -> str:
@@ -165,9 +167,9 @@ def shape_summary(table: pd.DataFrame) -> str:
     counts = table["verdict"].value_counts()
     made = int((table["verdict"] != MISSING).sum())
     head = (
-        f"Of {made} comparisons, {counts.get(SAME, 0)} are told apart in the paper's direction, "
-        f"{counts.get(OPPOSITE, 0)} in the opposite one, and {counts.get(APART_NOT, 0)} are not "
-        "told apart."
+        f"Of {made} comparisons, {counts.get(SAME, 0)} are significant in the paper's direction "
+        f"and {counts.get(OPPOSITE, 0)} in the opposite one; in {counts.get(APART_NOT, 0)} there "
+        "is no significant difference."
     )
     lines = []
     for _, row in table.iterrows():
@@ -175,10 +177,8 @@ def shape_summary(table: pd.DataFrame) -> str:
         if row["verdict"] != MISSING:
             text += (
                 f"; difference {row['difference']:+.3f} "
-                f"({interval_text(row['low'], row['high'], '+.3f')})"
+                f"({interval_text(row['low'], row['high'], '+.3f')}); {p_text(row['p_holm'])}"
             )
-            if row["verdict"] != APART_NOT and row["p_holm"] > ALPHA:
-                text += f", but {p_text(row['p_holm'])} after Holm's correction: it may be luck"
         lines.append(text + ".")
     return "\n\n".join([head, "\n".join(lines)])
 
@@ -200,11 +200,11 @@ def shape_figure(table: pd.DataFrame, title: str) -> Figure:
     with figure_style():
         fig, ax = plt.subplots(figsize=(WIDTH, 0.38 * len(part) + 2.0))
         ax.axvline(0, color="0.4", linestyle=":", linewidth=1.2)
-        for number, verdict in ((0, SAME), (1, OPPOSITE), (6, APART_NOT)):
-            kept, (colour, marker) = (part["verdict"] == verdict).to_numpy(), series(number)
+        for number, word in ((0, SAME), (1, OPPOSITE), (6, APART_NOT)):
+            kept, (colour, marker) = (part["verdict"] == word).to_numpy(), series(number)
             if kept.any():
                 ax.hlines(y[kept], *ends[kept].T, color=colour, linewidth=2)
-                ax.plot(middle[kept], y[kept], marker, color=colour, label=verdict)
+                ax.plot(middle[kept], y[kept], marker, color=colour, label=word)
         names = [f"{s}: {t}" for s, t in zip(part["source"], part["short"], strict=True)]
         ax.set_yticks(y, [name.replace(": ", "\n", 1) for name in names])
         ax.set_ylim(-0.7, len(part) - 0.3)

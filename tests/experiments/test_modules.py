@@ -9,7 +9,7 @@ from elrcn.config import PROFILES, TemporalConfig, VGGConfig
 from elrcn.estimate import estimate
 from elrcn.estimate.lstm_sizes import lstm_table
 from elrcn.experiments import EMOTION_ABLATION, REGISTRY, Options, plan, plan_manifest, run
-from elrcn.experiments.lstms import LSTMS, paper_units, profile_labels, scaled_units
+from elrcn.experiments.lstms import LSTMS, lstm_text, paper_units, scaled_units
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG
@@ -55,9 +55,12 @@ def test_units_are_the_papers_or_scaled_from_them():
     assert scaled_units(demo, (3000,)) == demo.temporal.units
     assert scaled_units(smoke, (512,)) == (4,)  # 512 * 16 / 3000 = 2.7, and 4 are the least
     figure8 = REGISTRY["figure8"].methods
-    assert profile_labels(figure8, paper) == figure8
-    label = profile_labels(figure8, smoke)[2].label
-    assert label == "LSTM (16), paper's 3000" and paper_units(figure8[0]) is None
+    assert [m.under(paper).label for m in figure8] == [m.label for m in figure8]
+    assert figure8[2].under(smoke).label == "Flow, VGG fine-tuned, LSTM (16 for 3000)"
+    assert lstm_text((3000, 1024), demo) == "LSTM (20-7 for 3000-1024)" or demo.temporal.units != (
+        20,
+    )
+    assert lstm_text((512,)) == "LSTM (512)" and paper_units(figure8[0]) is None
 
 
 def test_every_recovered_bar_stands_beside_a_method():
@@ -128,9 +131,15 @@ def test_sizes_at_paper_scale(tmp_path):
         assert sizes("figure6", name) == [head[2500]]
         assert sizes("figure8", name) == [vgg[3], head[4096]]
     assert sizes("figure7", "fc6") == sizes("figure8", "lstm_3000_1024")
-    table = lstm_table(REGISTRY["figure6"].methods, PROFILES["smoke"], 576, 2500, 5)
+    table = lstm_table(
+        plan_manifest("figure6", manifest, PROFILES["smoke"]).methods,
+        PROFILES["smoke"],
+        576,
+        2500,
+        5,
+    )
     assert list(table["paper_parameters"]) == [sizes("figure6", n)[0] for n in LSTMS]
-    assert table.loc["LSTM (512)", "parameters_here"] == parameters(
+    assert table.loc["Grey pixels, LSTM (4 for 512)", "parameters_here"] == parameters(
         TemporalHead, TemporalConfig((4,)), 576, 5
     )
 
@@ -138,7 +147,7 @@ def test_sizes_at_paper_scale(tmp_path):
 def test_work_that_a_store_shares_is_counted_once(tmp_path):
     demo = Session("demo", workspace=Workspace(tmp_path), device="cpu", progress=False)
     manifest, groups = planned_manifest(demo.profile.corpus), demo.profile.ablation_groups
-    plans = [plan_manifest(name, manifest, groups) for name in NAMES]
+    plans = [plan_manifest(name, manifest, demo.profile) for name in NAMES]
     value = estimate(plans, demo, options=Options("none"), stored=False)
     spatial = [s for s in value.stages if isinstance(s.config, VGGConfig) and s.trains]
     # Four networks from scratch and three fine-tuned, whatever is made of them.

@@ -94,7 +94,7 @@ def test_figures_have_titles_axes_and_stable_bytes():
 
 def test_differences_pair_each_switch_with_its_own_base(results):
     table = answers.switch_differences(results, METHODS, CLASSES, draws=200)
-    assert table["group"].tolist() == ["flow, fine-tuned"] * 3 + ["ELRCN-SE"]
+    assert table["group"].tolist() == ["Flow, VGG fine-tuned, LSTM"] * 3 + ["ELRCN-SE"]
     assert table["difference"].tolist() == pytest.approx([-0.75, 0, -0.5, 0])
     part = answers.family(table, "ELRCN-SE")
     assert len(part) == 1 and part.attrs["metric"] == "uar"
@@ -103,7 +103,7 @@ def test_differences_pair_each_switch_with_its_own_base(results):
 def test_table_says_what_each_switch_did(results):
     differences = answers.switch_differences(results, METHODS, CLASSES, draws=200)
     table = answers.switches_table(differences, METHODS).set_index("switch")
-    assert table.loc["reshaped layout", "flow, fine-tuned"].startswith("lower: -0.750")
+    assert table.loc["reshaped layout", "Flow, VGG fine-tuned, LSTM"].startswith("lower: -0.750")
     assert table.loc["reshaped layout", "ELRCN-SE"].startswith("no significant difference")
     assert table.loc["sigmoid outputs", "ELRCN-SE"] == ""
     assert not table["code"].eq("").any() and not table["option"].eq("").any()
@@ -137,12 +137,12 @@ def test_a_collapse_is_no_finding(results):
     assert not differences["switch"].isin(["raw_scale", "as_the_code_ran"]).any()
     assert set(differences.attrs["unsettled"]) == {"flow-raw_scale", "flow-as_the_code_ran"}
     table = answers.switches_table(differences, METHODS).set_index("switch")
-    assert "collapses" in table.loc["other input scale", "flow, fine-tuned"]
+    assert "collapses" in table.loc["other input scale", "Flow, VGG fine-tuned, LSTM"]
     scores = ablation_table(results, METHODS, CLASSES, draws=200)
     assert "as the code ran" not in answers.answer(scores, differences, 0.5)
     _, candidates, open_ = answers.standing(differences, METHODS).split("\n\n")
-    assert "*reshaped layout* in *flow, fine-tuned*" in candidates
-    assert "*other input scale* in *flow, fine-tuned*: the network collapses" in open_
+    assert "*reshaped layout* in *Flow, VGG fine-tuned, LSTM*" in candidates
+    assert "*other input scale* in *Flow, VGG fine-tuned, LSTM*: the network collapses" in open_
 
 
 @pytest.mark.parametrize("answer", ["a", "b"])

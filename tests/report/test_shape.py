@@ -1,4 +1,4 @@
-"""The paper's comparisons: declared with methods that exist, judged by the interval alone."""
+"""The paper's comparisons: of methods that exist, judged by the rule of all comparisons."""
 
 import matplotlib
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from elrcn.config import PROFILES
 from elrcn.experiments.registry import REGISTRY
 from elrcn.report import shape
 from elrcn.report.shape import SHAPE, direction, shape_figure, shape_summary, shape_table
@@ -40,24 +41,27 @@ def test_comparisons_name_methods_of_the_registry(comparison):
     names = {m.name for m in REGISTRY[comparison.experiment].methods}
     assert {comparison.first, comparison.second} <= names
     assert comparison.sign in (1, -1) and comparison.first != comparison.second
-    first, second = comparison.labels()
+    first, second = comparison.labels(PROFILES["demo"])
     assert first != second
     assert comparison.source == REGISTRY[comparison.experiment].paper
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "sign", "verdict"),
+    ("low", "high", "p_holm", "sign", "verdict"),
     [
-        (0.1, 0.2, 1, shape.SAME),
-        (0.1, 0.2, -1, shape.OPPOSITE),
-        (-0.2, -0.1, 1, shape.OPPOSITE),
-        (-0.2, -0.1, -1, shape.SAME),
-        (-0.1, 0.1, 1, shape.APART_NOT),
-        (0.0, 0.1, 1, shape.APART_NOT),
+        (0.1, 0.2, 0.01, 1, shape.SAME),
+        (0.1, 0.2, 0.01, -1, shape.OPPOSITE),
+        (-0.2, -0.1, 0.01, 1, shape.OPPOSITE),
+        (-0.2, -0.1, 0.01, -1, shape.SAME),
+        (0.1, 0.2, 0.06, 1, shape.APART_NOT),
+        (-0.1, 0.1, 0.01, 1, shape.APART_NOT),
+        (0.0, 0.1, 0.01, 1, shape.APART_NOT),
     ],
 )
-def test_direction(low, high, sign, verdict):
-    assert direction(low, high, sign) == verdict
+def test_direction(low, high, p_holm, sign, verdict):
+    row = {"difference": 0.1, "low": low, "high": high, "p_holm": p_holm, "paper": sign}
+    assert direction(pd.Series(row)) == verdict
+    assert direction(pd.Series(row | {"difference": np.nan})) == shape.MISSING
 
 
 def test_table_words_and_picture():
@@ -81,7 +85,7 @@ def test_table_words_and_picture():
     assert table.loc["Table I", "p_holm"] == pytest.approx(3 * table.loc["Table I", "p_value"])
     table = table.reset_index()
     text = shape_summary(table)
-    assert text.startswith("Of 3 comparisons, 1 are told apart in the paper's direction, 1 in")
+    assert text.startswith("Of 3 comparisons, 1 are significant in the paper's direction and 1 in")
     fig = shape_figure(table, "Shape")
     ax = fig.axes[0]
     assert len(ax.get_yticks()) == 3
