@@ -41,7 +41,7 @@ def length_note(session: Session, manifest: Manifest) -> str:
         f"as many frames as in {SHARE:.0%} of the profile's epochs at T = {PAPER_LENGTH}: what is "
         "compared is how a given amount of training is spent, not more training. Without TIM a "
         f"clip keeps its first {MOST_FRAMES} frames ({longer} of {len(manifest)} clips are longer) "
-        "and ends, if it is shorter, in its last picture at rest. So the row of the paper's T is not "
+        "and a shorter one ends in its last picture at rest. So the row of the paper's T is not "
         "that of Table I."
     )
 
