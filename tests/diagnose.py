@@ -83,7 +83,7 @@ class Case:
 
 
 _FLOW = {"stream": "flow"}
-_OLD = {"finetune_train.lr": 1e-3, "finetune_train.max_epochs": 12}
+_OLD = {"finetune_train.lr": 1e-3}
 _START = {"identities": {}, "nothing": {"pretrained": None}}
 CASES = (
     *(Case("channels", name, estimator={"stream": stream})
@@ -101,16 +101,18 @@ CASES = (
     Case("LSTM's input", "fc7, standardised", standardised=True),
     Case("last map", "12 x 12", profile={"vgg.convs": (1,), "vgg.widths": (16,)}),
     Case("last map", "3 x 3", profile={"vgg.convs": (1, 1, 1), "vgg.widths": (16, 32, 64)}),
-    *(Case("spatial epochs", str(n), profile={"spatial_train.max_epochs": n}) for n in (5, 10, 60)),
+    *(Case("spatial epochs", str(n), profile={"spatial_train.max_epochs": n}) for n in (5, 10, 40)),
     *(Case("temporal epochs", str(n), profile={"temporal_train.max_epochs": n,
-                                               "temporal_train.patience": n}) for n in (2, 5, 80)),
+                                               "temporal_train.patience": n}) for n in (2, 5, 40)),
     *(Case("streams", words, "TE", {"streams": streams})
       for words, streams in (("flow", ("flow",)), ("flow, strain", ("flow", "strain")),
                              ("flow, grey", ("flow", "grey")),
                              ("flow, strain, grey", ("flow", "strain", "grey")))),
     *(Case("start", f"flow from {words}{when}", "TE", {"streams": ("flow",)} | start, settings)
-      for when, settings in (("", {}), (", 12 epochs at 0.001", _OLD))
+      for when, settings in (("", {}), (" at a rate of 0.001", _OLD))
       for words, start in _START.items()),
+    *(Case("fine-tuning epochs, flow", str(n), "TE", {"streams": ("flow",)},
+           {"finetune_train.max_epochs": n}) for n in (6, 30)),
     Case("start", "three streams from nothing", "TE", _START["nothing"]),
 )  # fmt: skip
 

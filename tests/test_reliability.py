@@ -53,9 +53,9 @@ def test_declared():
     (epochs,) = EXPERIMENTS
     assert len({m.name for m in epochs.methods}) == 2 * len(EPOCHS)
     assert all(m.seed == 0 for m in epochs.methods)
-    assert [epochs_in(PROFILES["paper"], k) for k in EPOCHS] == [5, 10, 25, 50, 100]
-    assert [epochs_in(PROFILES["demo"], k) for k in EPOCHS] == [1, 2, 5, 10, 20]
-    assert [epochs_in(PROFILES["smoke"], k) for k in EPOCHS] == [1, 1, 1, 2, 3]
+    assert [epochs_in(PROFILES["paper"], k) for k in EPOCHS] == [10, 20, 50, 100]
+    assert [epochs_in(PROFILES["demo"], k) for k in EPOCHS] == [1, 2, 5, 10]
+    assert [epochs_in(PROFILES["smoke"], k) for k in EPOCHS] == [1, 1, 2, 3]
 
 
 def test_epochs_change_the_temporal_stage_alone(smoke_home):

@@ -178,6 +178,7 @@ SETTINGS: tuple[Setting, ...] = (
             "spatial_train.max_epochs": 20,
             "temporal_train.max_epochs": 10,
         },
+        chosen=True,
     ),
     Setting(
         "ELRCN-SE",
@@ -212,6 +213,7 @@ SETTINGS: tuple[Setting, ...] = (
             "finetune_train.max_epochs": 12,
             "temporal_train.max_epochs": 10,
         },
+        chosen=True,
     ),
     Setting(
         "ELRCN-TE",
@@ -230,7 +232,6 @@ SETTINGS: tuple[Setting, ...] = (
             "spatial_train.max_epochs": 30,
             "temporal_train.max_epochs": 20,
         },
-        chosen=True,
     ),
     Setting(
         "ELRCN-SE", {"scaling": "motion", "spatial_train.lr": 2e-3, "spatial_train.max_epochs": 30}
@@ -242,7 +243,6 @@ SETTINGS: tuple[Setting, ...] = (
             "finetune_train.max_epochs": 15,
             "temporal_train.max_epochs": 20,
         },
-        chosen=True,
     ),
     Setting("LBP-TOP", {"blocks": (1, 1), "radii": (1, 1, 1)}),
     Setting("LBP-TOP", {"blocks": (5, 5), "radii": (1, 1, 1)}),

@@ -67,7 +67,7 @@ def decide(
     rows_a: pd.DataFrame,
     rows_b: pd.DataFrame,
     metric="uar",
-    n: int = 300,
+    n: int = 200,
     seed: int = 0,
     level: float = 0.95,
     classes=None,
@@ -106,7 +106,7 @@ def decide(
 
 
 def probability_better(
-    folds: Sequence[np.ndarray], score: Callable, n: int = 300, seed: int = 0
+    folds: Sequence[np.ndarray], score: Callable, n: int = 200, seed: int = 0
 ) -> tuple[float, np.ndarray]:
     """P(A > B) of new subjects and new trainings, and its values in resamples of both.
 

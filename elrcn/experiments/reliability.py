@@ -16,7 +16,7 @@ from elrcn.experiments.weights import Options
 from elrcn.session import Session
 
 #: Shares of the profile's epochs that temporal stages of the experiment "epochs" are trained for.
-EPOCHS = (0.05, 0.1, 0.25, 0.5, 1.0)
+EPOCHS = (0.1, 0.2, 0.5, 1.0)
 
 _VARIANTS = {"se": SE, "te": TE}
 
