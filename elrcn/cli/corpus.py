@@ -32,7 +32,7 @@ def make(folder: Path, profile: str, seed: int | None, quiet: bool):
       elrcn corpus make data/all --profile paper      the real databases' sizes
       elrcn manifest check --casme2 data/mine/CASME2 --samm data/mine/SAMM
     """
-    from elrcn.databases.corpus import make_corpus
+    from elrcn.corpus import make_corpus
 
     config = get_profile(profile).corpus
     if seed is not None:

@@ -118,7 +118,7 @@ def _known_methods(names, methods) -> dict:
 
 def _plans(session, names, seeds):
     """Plans of the experiments; no corpus is made yet, the clips it will have are taken."""
-    from elrcn.databases.corpus.receipt import is_finished
+    from elrcn.corpus.write import is_finished
     from elrcn.experiments import plan, plan_manifest
     from elrcn.experiments.planned import planned_manifest
 

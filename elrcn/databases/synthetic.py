@@ -10,8 +10,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from elrcn.databases.corpus.mark import MARK
-from elrcn.databases.corpus.receipt import (
+from elrcn.corpus.film import MARK
+from elrcn.corpus.write import (
     RECEIPT,
     VERSION,
     find_damage,

@@ -51,8 +51,8 @@ MEASURES = ("hit", "hit_tolerant", "energy")
 RANDOM_MAPS = 20
 _NOT_IDENTITY = {"feature_store", "progress", "device", "random_state"}
 _CODE = (
-    "models", "preprocess", "explain.py", "evaluation/runner.py", "databases/corpus/truth.py",
-    "databases/corpus/units.py",
+    "models", "preprocess", "explain.py", "evaluation/runner.py", "corpus/truth.py",
+    "corpus/person.py",
 )  # fmt: skip
 # Not what these import: labels and captions of other experiments have no part in a map.
 _OWN_CODE = ("experiments/attention_maps.py", "experiments/attention_masks.py")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from elrcn.config import PreprocessConfig
-from elrcn.databases.corpus.truth import Truth, load_truth
+from elrcn.corpus.truth import Truth, load_truth
 from elrcn.experiments.methods import SE
 from elrcn.explain import mask_to_input
 from elrcn.manifest import Manifest

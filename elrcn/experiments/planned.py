@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from elrcn.config import CorpusConfig
-from elrcn.databases.corpus.plan import plan_corpus
+from elrcn.corpus.plan import plan_corpus
 from elrcn.manifest import Manifest
 
 

@@ -106,7 +106,7 @@ def face_identity_weights(profile: Profile, cache: Path, progress: bool = True) 
     progress : bool
         Show a bar.
     """
-    from elrcn.databases.corpus.faces import identity_faces
+    from elrcn.corpus.face import identity_faces
 
     key = config_hash(
         "identities", code_hash("models/pretrain.py"), profile.vgg, profile.pretrain_train,

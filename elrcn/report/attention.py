@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from elrcn.databases.corpus.truth import load_truth
+from elrcn.corpus.truth import load_truth
 from elrcn.experiments import plan
 from elrcn.experiments.attention import PROTOCOLS, summarise
 from elrcn.experiments.attention_maps import stored_maps

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from elrcn.config import PreprocessConfig
-from elrcn.databases.corpus.truth import Truth, load_truth
+from elrcn.corpus.truth import Truth, load_truth
 from elrcn.manifest import Manifest
 from elrcn.preprocess.flow import flow_sequence, tvl1_flow
 from elrcn.preprocess.frames import read_clip, read_grey, resize

@@ -11,7 +11,7 @@ import pytest
 
 from elrcn.cli import main
 from elrcn.config import PROFILES
-from elrcn.databases.corpus import make_corpus
+from elrcn.corpus import make_corpus
 
 DATA = Path(__file__).parents[1] / "data" / "tvl1_reference"
 

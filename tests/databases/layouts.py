@@ -7,7 +7,7 @@ import numpy as np
 import openpyxl
 import xlwt
 
-from elrcn.databases.corpus.mark import mark_jpeg
+from elrcn.corpus.film import mark_jpeg
 
 # fmt: off
 CASME2 = [  # subject, filename, onset, apex, offset, units, emotion, class

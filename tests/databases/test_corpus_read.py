@@ -11,7 +11,7 @@ from layouts import write_book
 from elrcn.config import CorpusConfig
 from elrcn.databases import casme2, samm
 from elrcn.databases.check import check_report
-from elrcn.databases.corpus import make_corpus
+from elrcn.corpus import make_corpus
 
 SHEET = "CASME2-coding-20140508.xlsx"
 CLASSES = "CASME2-ObjectiveClasses.xlsx"

@@ -66,5 +66,5 @@ def test_face_weights_of_other_code_or_damaged_ones_are_made_again(tmp_path, oth
         file.write_bytes(data)
         assert face_identity_weights(profile, tmp_path / "cache", progress=False) == path
         assert (path.with_suffix(".json").read_bytes(), path.read_bytes()) == (card, weights)
-    other_code("databases/corpus/skin.py")
+    other_code("corpus/face.py")
     assert face_identity_weights(profile, tmp_path / "cache", progress=False) != path

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from small_checkout import BODY, END, write_notebook
 
-from elrcn.databases.corpus.mark import MARK
+from elrcn.corpus.film import MARK
 from elrcn.errors import ElrcnError
 from elrcn.files import file_digest
 from elrcn.publish import book, pages, receipts

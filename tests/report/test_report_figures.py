@@ -13,8 +13,8 @@ matplotlib.use("Agg")
 
 from elrcn.audit import grim_table
 from elrcn.config import PROFILES
-from elrcn.databases.corpus.film import encode
-from elrcn.databases.corpus.sheets import workbook_bytes
+from elrcn.corpus.film import encode
+from elrcn.corpus.write import workbook_bytes
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.temporal import TemporalHead

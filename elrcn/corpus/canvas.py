@@ -1,8 +1,4 @@
-"""The pixel grid a face is rendered on, and the few shapes everything is composed of.
-
-Lengths are in *face units*: half the width of the face between the cheekbones, about 70 mm. The
-origin lies midway between the eyes, x grows to the image's right, y downwards, z to the camera.
-"""
+"""Drawing on arrays: layers and their masks, and what a camera makes of a picture."""
 
 from __future__ import annotations
 
@@ -121,3 +117,21 @@ def over(base: np.ndarray, layer: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Composite `layer` with coverage `alpha` ``(h, w)`` over `base` ``(h, w, 3)``."""
     a = alpha[..., None]
     return base + (layer - base) * a
+
+
+def develop(linear: np.ndarray, exposure: float = 1.0) -> np.ndarray:
+    """Linear RGB as display values 0 to 255 (float32), highlights rolled off softly."""
+    value = np.clip(linear * np.float32(exposure), 0, None)
+    value = np.where(value > 0.7, 0.7 + 0.3 * np.tanh((value - 0.7) / 0.3), value)
+    return (255 * value ** np.float32(1 / 2.2)).astype(np.float32)
+
+
+def reduce(image: np.ndarray, width: int, height: int, softness: float) -> np.ndarray:
+    """Area-average to ``(height, width)`` and blur by the lens (`softness` in output pixels)."""
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), softness) if softness > 0.05 else small
+
+
+def grey(rgb: np.ndarray) -> np.ndarray:
+    """Luma of display RGB, as cv2.cvtColor computes it."""
+    return rgb @ np.array((0.299, 0.587, 0.114), np.float32)

@@ -13,9 +13,9 @@ import numpy as np
 import openpyxl
 import pytest
 
-from elrcn.databases.corpus import make_corpus
-from elrcn.databases.corpus.mark import MARK
-from elrcn.databases.corpus.plan import plan_corpus
+from elrcn.corpus import make_corpus
+from elrcn.corpus.film import MARK
+from elrcn.corpus.plan import plan_corpus
 from elrcn.errors import ElrcnError
 
 
@@ -93,7 +93,7 @@ def _script(root, config, limit=""):
     values = asdict(config)
     return (
         "from elrcn.config import CorpusConfig\n"
-        "from elrcn.databases.corpus import make_corpus\n"
+        "from elrcn.corpus import make_corpus\n"
         f"{limit}\n"
         f"make_corpus({str(root)!r}, CorpusConfig(**{values!r}), progress=False, workers=1)\n"
     )

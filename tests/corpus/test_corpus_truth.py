@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from elrcn.databases.corpus.canvas import Canvas
-from elrcn.databases.corpus.identity import draw_identity
-from elrcn.databases.corpus.motion import Warp, displacement, expand
-from elrcn.databases.corpus.plan import plan_corpus
-from elrcn.databases.corpus.truth import load_truth
-from elrcn.databases.corpus.units import UNITS, displacement_field, field_mask, landmarks
+from elrcn.corpus.canvas import Canvas
+from elrcn.corpus.person import draw_identity
+from elrcn.corpus.truth import Warp, displacement, expand
+from elrcn.corpus.plan import plan_corpus
+from elrcn.corpus.truth import load_truth
+from elrcn.corpus.person import UNITS, displacement_field, field_mask, landmarks
 from elrcn.errors import ElrcnError
 
 VIEW = Canvas(140, 170, 62.0, 69.5, 58.0)

@@ -1,4 +1,4 @@
-"""What every clip of a corpus is, before a single pixel is drawn: pure functions of the seed."""
+"""Which clips a synthetic database has, and the sheets that label them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elrcn.config import CorpusConfig
-from elrcn.databases.corpus.proportions import (
+from elrcn.corpus.person import (
     CASME2_TABLE,
     SAMM_TABLE,
     allocate,

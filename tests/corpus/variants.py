@@ -14,8 +14,8 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from elrcn.databases.corpus.mark import MARK
-from elrcn.databases.corpus.sheets import workbook_bytes
+from elrcn.corpus.film import MARK
+from elrcn.corpus.write import workbook_bytes
 from elrcn.errors import ElrcnError
 from elrcn.files import replacing, write
 

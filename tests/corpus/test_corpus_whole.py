@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 
 from elrcn.databases.check import check_report
-from elrcn.databases.corpus import make_corpus
-from elrcn.databases.corpus.receipt import is_whole, read_receipt
+from elrcn.corpus import make_corpus
+from elrcn.corpus.write import is_whole, read_receipt
 from elrcn.errors import ElrcnError
 from elrcn.files import write_json
 from elrcn.session import Session
@@ -174,7 +174,7 @@ _MAKER = """
 import sys, tempfile, time
 from pathlib import Path
 from elrcn.config import CorpusConfig
-from elrcn.databases.corpus import make_corpus
+from elrcn.corpus import make_corpus
 {unlock}
 here = Path({here!r})
 (here / f"ready{{sys.argv[1]}}").touch()

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from elrcn.databases.corpus.faces import identity_faces
-from elrcn.databases.corpus.film import Sitter
-from elrcn.databases.corpus.identity import draw_identity
+from elrcn.corpus.face import identity_faces
+from elrcn.corpus.film import Sitter
+from elrcn.corpus.person import draw_identity
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 
 from elrcn.databases import casme2, samm
-from elrcn.databases.corpus.variants import LITTER, VARIANTS, emit_variant
+from tests.corpus.variants import LITTER, VARIANTS, emit_variant
 from elrcn.errors import ElrcnError
 
 COMPARED = ["clip_id", "subject", "onset", "apex", "action_units", "emotion", "objective_class"]

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from elrcn.config import CorpusConfig
-from elrcn.databases.corpus import make_corpus
+from elrcn.corpus import make_corpus
 
 TINY = CorpusConfig(casme2_subjects=1, casme2_clips=2, samm_subjects=1, samm_clips=1, seed=5)
 
