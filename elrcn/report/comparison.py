@@ -112,7 +112,8 @@ def decision_digest(table: pd.DataFrame, subjects: int) -> str:
     clear = table[table["advice"] == "significant and meaningful"]
     sentence = (
         f"By Bouthillier and others' rule (P(A > B) at least {MEANINGFUL} and its interval without "
-        f"0.5, not corrected for their number) {len(clear)} of {len(table)} differences are meaningful"
+        f"0.5, not corrected for their number) {len(clear)} of {len(table)} differences are "
+        "meaningful"
     )
     if shy := words.get("significant, not meaningful", 0):
         sentence += f", and {shy} more are there but too small to matter"
