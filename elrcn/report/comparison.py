@@ -112,7 +112,8 @@ def decision_digest(table: pd.DataFrame, subjects: int) -> str:
     clear = table[table["advice"] == "significant and meaningful"]
     sentence = (
         f"By Bouthillier and others' rule (P(A > B) at least {MEANINGFUL} and its interval without "
-        f"0.5) {len(clear)} of {len(table)} differences are meaningful"
+        f"0.5, not corrected for their number) {len(clear)} of {len(table)} differences are "
+        "meaningful"
     )
     if shy := words.get("significant, not meaningful", 0):
         sentence += f", and {shy} more are there but too small to matter"
@@ -121,7 +122,7 @@ def decision_digest(table: pd.DataFrame, subjects: int) -> str:
         return f"{sentence}. What difference {subjects} subjects could have shown is not known."
     return (
         f"{sentence}. With {subjects} subjects and these seeds a true difference would be found in "
-        f"four of five experiments if it were {sizes.min():.2f} to {sizes.max():.2f} large, "
+        f"four of five experiments if it were {sizes.min():.2f} to {sizes.max():.2f}, "
         f"depending on the pair (median {sizes.median():.2f}); half of that takes about "
         f"{4 * subjects} subjects."
     )
