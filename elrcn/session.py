@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from elrcn.config import PreprocessConfig, get_profile
-from elrcn.databases.check import LOADERS, require_usable
 from elrcn.corpus import make_corpus
 from elrcn.corpus.write import corpus_key
+from elrcn.databases.check import LOADERS, require_usable
 from elrcn.databases.roots import resolve_roots
 from elrcn.databases.synthetic import corpus_of, is_synthetic, origin_findings
 from elrcn.errors import ElrcnError

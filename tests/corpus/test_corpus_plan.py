@@ -3,15 +3,15 @@ from collections import Counter
 import pytest
 
 from elrcn.config import PROFILES, CorpusConfig
-from elrcn.corpus.plan import plan_corpus
 from elrcn.corpus.person import (
     CASME2_TABLE,
     SAMM_TABLE,
+    UNITS,
     allocate,
     largest_remainder,
     row_class,
 )
-from elrcn.corpus.person import UNITS
+from elrcn.corpus.plan import plan_corpus
 from elrcn.errors import ElrcnError
 from elrcn.facs import EMOTIONS, objective_class, parse_action_units, unit_numbers
 

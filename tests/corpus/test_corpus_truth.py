@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 
 from elrcn.corpus.canvas import Canvas
-from elrcn.corpus.person import draw_identity
-from elrcn.corpus.truth import Warp, displacement, expand
+from elrcn.corpus.person import UNITS, displacement_field, draw_identity, field_mask, landmarks
 from elrcn.corpus.plan import plan_corpus
-from elrcn.corpus.truth import load_truth
-from elrcn.corpus.person import UNITS, displacement_field, field_mask, landmarks
+from elrcn.corpus.truth import Warp, displacement, expand, load_truth
 from elrcn.errors import ElrcnError
 
 VIEW = Canvas(140, 170, 62.0, 69.5, 58.0)

@@ -1,8 +1,8 @@
 import pytest
 
 from elrcn.databases import casme2, samm
-from tests.corpus.variants import LITTER, VARIANTS, emit_variant
 from elrcn.errors import ElrcnError
+from tests.corpus.variants import LITTER, VARIANTS, emit_variant
 
 COMPARED = ["clip_id", "subject", "onset", "apex", "action_units", "emotion", "objective_class"]
 

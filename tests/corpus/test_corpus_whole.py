@@ -10,9 +10,9 @@ from dataclasses import asdict
 import openpyxl
 import pytest
 
-from elrcn.databases.check import check_report
 from elrcn.corpus import make_corpus
 from elrcn.corpus.write import is_whole, read_receipt
+from elrcn.databases.check import check_report
 from elrcn.errors import ElrcnError
 from elrcn.files import write_json
 from elrcn.session import Session

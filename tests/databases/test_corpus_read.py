@@ -9,9 +9,9 @@ import pytest
 from layouts import write_book
 
 from elrcn.config import CorpusConfig
+from elrcn.corpus import make_corpus
 from elrcn.databases import casme2, samm
 from elrcn.databases.check import check_report
-from elrcn.corpus import make_corpus
 
 SHEET = "CASME2-coding-20140508.xlsx"
 CLASSES = "CASME2-ObjectiveClasses.xlsx"

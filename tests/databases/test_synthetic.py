@@ -8,11 +8,10 @@ import openpyxl
 import pytest
 from layouts import mark_synthetic, write_casme2, write_samm
 
+from elrcn.corpus.film import MARK, encode, mark_jpeg
+from elrcn.corpus.write import workbook_bytes
 from elrcn.databases import casme2
 from elrcn.databases.check import check_report
-from elrcn.corpus.film import encode
-from elrcn.corpus.film import MARK, mark_jpeg
-from elrcn.corpus.write import workbook_bytes
 from elrcn.databases.synthetic import find_mark, is_synthetic
 
 LABELS = "CASME2-coding-20140508.xlsx"
