@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from elrcn.databases.trees import FRAME_SUFFIXES, is_litter
+from elrcn.databases.folders import FRAME_SUFFIXES, is_litter
 from elrcn.errors import ElrcnError
 from elrcn.preprocess.frames import read_grey
 

@@ -7,15 +7,16 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 
+from elrcn import databases
 from elrcn.config import PreprocessConfig, get_profile
 from elrcn.corpus import make_corpus
 from elrcn.corpus.write import corpus_key
-from elrcn.databases.check import LOADERS, require_usable
-from elrcn.databases.roots import resolve_roots
+from elrcn.databases import require_usable
+from elrcn.databases.folders import resolve_roots
 from elrcn.databases.synthetic import corpus_of, is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
-from elrcn.manifest import Finding, Manifest, concat
+from elrcn.manifest import Finding, Manifest
 from elrcn.models.device import resolve_device
 from elrcn.preprocess.crops import find_crops
 from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
@@ -144,13 +145,10 @@ class Session:
 
     @cached_property
     def _read(self) -> tuple[Manifest, list[Finding]]:
-        parts, findings = [], list(self._origin)
-        for name, root in self.roots.items():
-            reading = LOADERS[name](root, workers=self.preprocess_workers, progress=self.progress)
-            parts.append(reading.manifest)
-            findings += reading.findings
-        require_usable(findings)
-        return concat(parts), findings
+        manifest, findings = databases.read(
+            self.roots, workers=self.preprocess_workers, progress=self.progress
+        )
+        return manifest, [*self._origin, *findings]
 
     @property
     def manifest(self) -> Manifest:

@@ -36,7 +36,7 @@ def _reading_options(command):
     @functools.wraps(command)
     def wrapped(casme2, samm, casme2_sheet, objective_sheet, samm_sheet, source, corrections,
                 deep, workers, quiet, **rest):  # fmt: skip
-        from elrcn.databases.roots import resolve_roots
+        from elrcn.databases.folders import resolve_roots
 
         return command(
             roots=resolve_roots(casme2 or None, samm or None),
@@ -108,8 +108,8 @@ def build(roots, per_database, common, out):
       elrcn manifest build --casme2 ~/CASME2 --samm ~/SAMM --out my-manifest
       elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
     """
-    from elrcn.databases.check import LOADERS, require_usable
-    from elrcn.databases.package import write_datapackage
+    from elrcn.databases import LOADERS, require_usable
+    from elrcn.databases.check import write_datapackage
     from elrcn.manifest import concat
 
     _require(roots)
@@ -137,9 +137,9 @@ def verify(folder: Path, casme2, samm, workers, quiet):
     Example:
       elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
     """
-    from elrcn.databases.package import check_datapackage
-    from elrcn.databases.package import verify as compare
-    from elrcn.databases.roots import resolve_roots
+    from elrcn.databases.check import check_datapackage
+    from elrcn.databases.check import verify as compare
+    from elrcn.databases.folders import resolve_roots
     from elrcn.manifest import Manifest
 
     roots = resolve_roots(casme2 or None, samm or None)

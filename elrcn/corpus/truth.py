@@ -261,7 +261,7 @@ class Truth:
     blink : (n,) float32
         Lid closure, 0 open to 1 closed.
     frames_sha256 : str
-        Digest of the frames this is the truth of, as `elrcn.databases.frames.scan_clip` gives it.
+        Digest of the frames this is the truth of, as `elrcn.databases.folders.scan_clip` gives it.
     corpus_key : str
         What the corpus is made of, see `elrcn.corpus.write.corpus_key`.
     """

@@ -23,8 +23,7 @@ from elrcn.config import CorpusConfig, config_hash
 from elrcn.corpus.film import MARK, Sitter
 from elrcn.corpus.plan import ClipPlan, plan_corpus
 from elrcn.corpus.truth import load_truth, save_truth, truth_path
-from elrcn.databases.frames import clip_digest, number_of, scan_clip
-from elrcn.databases.trees import is_litter
+from elrcn.databases.folders import clip_digest, is_litter, number_of, scan_clip
 from elrcn.errors import ElrcnError
 from elrcn.files import (
     code_hash,

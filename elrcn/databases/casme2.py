@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from elrcn.databases.choice import (
+from elrcn.databases.folders import check_root, find_trees, find_workbooks
+from elrcn.databases.readers import (
+    Reading,
+    assemble,
     is_label_table,
     label_tables,
     named_tree,
@@ -19,17 +22,18 @@ from elrcn.databases.choice import (
     one_tree,
     only_table,
 )
-from elrcn.databases.corrections import load_corrections
-from elrcn.databases.labels import (
+from elrcn.databases.sheets import (
     Naming,
+    SheetTable,
+    load_corrections,
     read_class,
     read_clip_name,
     read_labels,
+    require,
     require_classes,
+    tables,
+    text,
 )
-from elrcn.databases.reader import Reading, assemble
-from elrcn.databases.sheets import SheetTable, require, tables, text
-from elrcn.databases.trees import check_root, find_trees, find_workbooks
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 

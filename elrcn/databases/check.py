@@ -1,22 +1,203 @@
-"""Is this copy complete, whole and the one the paper used? Everything a person could act on."""
+"""Is this copy complete, whole and the one the paper used? And its data package."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 from statistics import median
 
-from elrcn.databases import casme2, samm
-from elrcn.databases.check_text import render
-from elrcn.databases.counts import Count, count_both, count_clips
-from elrcn.databases.reader import Reading
+from elrcn.databases import LOADERS, casme2, samm
+from elrcn.databases.folders import check_root, is_within, list_frames, scan_clips
+from elrcn.databases.readers import Reading
+from elrcn.databases.sheets import data_manifest_folder
 from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
-from elrcn.facs import EYE_HEAD_JAW, objective_class, parse, possible_classes
-from elrcn.manifest import Finding
+from elrcn.facs import EYE_HEAD_JAW, OBJECTIVE_CLASSES, objective_class, possible_classes
+from elrcn.manifest import Finding, Manifest, casme2_emotions, objective_five
 
-LOADERS = {"CASME2": casme2.load, "SAMM": samm.load}
+_NAMINGS = {"CASME2": casme2.NAMING, "SAMM": samm.NAMING}
+
+
+@dataclass(frozen=True)
+class Count:
+    """One line of counts: what was published, what the sheet names, what can be used."""
+
+    group: str
+    label: str
+    published: int | None
+    sheet: int | None
+    usable: int
+    published_subjects: int | None = None
+    usable_subjects: int | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the usable clips or subjects are not those published."""
+        subjects = self.published_subjects not in (None, self.usable_subjects)
+        return subjects or self.published not in (None, self.usable)
+
+
+def published_counts() -> dict[tuple[str, str, str], tuple[int, int | None]]:
+    """Return published clips and subjects by (database, group, label)."""
+    path = data_manifest_folder() / "published_counts.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            (line["database"], line["group"], line["label"]): (
+                int(line["clips"]),
+                int(line["subjects"]) if line["subjects"] else None,
+            )
+            for line in csv.DictReader(file)
+        }
+
+
+def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
+    """Count a database's clips in all, by emotion and by objective class.
+
+    A copy with the 2019 revision's classes is held against that revision's counts.
+    """
+    published = published_counts()
+    revised = reading.revision == casme2.REVISION_2019
+    manifest, labels = reading.manifest, reading.labels
+
+    def known(group, label):
+        found = revised and published.get((database, f"{group}-2019", label))
+        return found or published.get((database, group, label), (None, None))
+
+    def count(group, label, sheet, chosen: Manifest):
+        clips, subjects = known(group, label)
+        return Count(group, label, clips, sheet, len(chosen), subjects, _subjects(chosen))
+
+    lines = [count("all", "all", len(labels), manifest)]
+    for name in _NAMINGS[database].emotions:
+        chosen = manifest.subset(manifest.table["emotion"] == name)
+        lines.append(count("emotion", name, sum(one.emotion == name for one in labels), chosen))
+    if database == "CASME2":
+        five = casme2_emotions(manifest)
+        named = sum(one.emotion in casme2.NAMING.emotions[:5] for one in labels)
+        lines.append(count("emotion", "the five of Table I", named, five))
+    classes = [one.objective_class for one in labels]
+    for name in OBJECTIVE_CLASSES:
+        chosen = manifest.subset(manifest.table["objective_class"] == name)
+        lines.append(count("objective", name, classes.count(name), chosen))
+    named = sum(name in OBJECTIVE_CLASSES[:5] for name in classes)
+    lines.append(count("objective", "I to V", named, objective_five(manifest)))
+    return tuple(lines)
+
+
+def count_both(readings: list[Reading]) -> Count:
+    """Count the clips of classes I to V over both databases (CDE, MEGC 2018 Task B)."""
+    five = [objective_five(reading.manifest) for reading in readings]
+    clips, subjects = published_counts()["CDE", "objective", "I to V"]
+    return Count(
+        "CDE", "I to V", clips, None, sum(map(len, five)), subjects, sum(map(_subjects, five))
+    )
+
+
+def _subjects(manifest: Manifest) -> int:
+    return int(manifest.table["subject"].nunique())
+
+
+_TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
+_VERDICTS = (
+    "Clean.",
+    "Usable, with remarks.",
+    "Not usable yet: mend what is listed under Errors.",
+)
+
+
+def render(report: CheckReport) -> str:
+    """Return `report` as text: a section a database, errors before remarks, the verdict last."""
+    lines = []
+    made = [_TITLES[one.database] for one in report.databases if one.synthetic]
+    if made:
+        data = "These data are" if report.synthetic else f"{' and '.join(made)}: these data are"
+        lines += [
+            f"{data} SYNTHETIC: the embedded corpus, not the licensed databases.",
+            "Counts therefore differ from the published ones.",
+            "",
+        ]
+    for one in report.databases:
+        lines += [*_section(one, not one.synthetic), ""]
+    if report.combined:
+        lines += [
+            "Both databases",
+            "--------------",
+            *_count_lines(report.combined, not made),
+            "",
+        ]
+    lines.append(_VERDICTS[report.exit_code])
+    return "\n".join(lines)
+
+
+def _section(report: DatabaseReport, mark: bool) -> list[str]:
+    title = _TITLES[report.database]
+    lines = [title, "-" * len(title), f"root    {report.root}"]
+    if report.failed:
+        return [*lines, "", "Errors (1)", *_indent([str(report.failed)])]
+    reading = report.reading
+    lines += [
+        f"frames  {'(the root itself)' if reading.tree == '.' else reading.tree}",
+        f"sheet   {', '.join(reading.sheets)}",
+        f"        {reading.revision}",
+        _rows_line(reading),
+        "",
+        *_count_lines(report.counts, mark),
+        "",
+        f"Clips a subject ({len(report.subjects)} subjects)",
+        *_columns([f"{name.split('/')[1]} {n:3d}" for name, n in report.subjects.items()]),
+    ]
+    for heading, names in (
+        ("In the sheet, but without frames", reading.without_frames),
+        ("In the folders, but without a row", reading.without_row),
+    ):
+        lines += ["", f"{heading} ({len(names)})", *_indent(names or ["none"])]
+    named = {"in the sheet, but without frames", "has a folder, but no row"}
+    for level, heading in (("error", "Errors"), ("remark", "Remarks")):
+        found = [str(f) for f in report.findings if f.level == level and f.what not in named]
+        if found:
+            lines += ["", f"{heading} ({len(found)})", *_indent(found)]
+    if report.notes:
+        lines += ["", f"Notes ({len(report.notes)})", *_indent(report.notes)]
+    return lines
+
+
+def _rows_line(reading) -> str:
+    left_out = reading.rows - len(reading.manifest)
+    return f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out"
+
+
+def _count_lines(counts: tuple[Count, ...], mark: bool) -> list[str]:
+    # On synthetic data every count differs: saying so on each line would say nothing.
+    lines = [f"{'':28s}{'published':>10s}{'sheet':>8s}{'usable':>8s}"]
+    for group, members in groupby(counts, key=lambda count: count.group):
+        for count in members:
+            name = count.label if count.label == group else f"{group} {count.label}"
+            text = f"{name:28s}{_n(count.published):>10s}{_n(count.sheet):>8s}{count.usable:8d}"
+            if count.published_subjects is not None:
+                text += f"   subjects {count.usable_subjects} of {count.published_subjects}"
+            lines.append(text + ("   differs" if mark and count.differs else ""))
+    return lines
+
+
+def _n(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _indent(texts) -> list[str]:
+    return ["  " + text.replace("\n", "\n  ") for text in texts]
+
+
+def _columns(cells, across=8) -> list[str]:
+    return ["  " + "   ".join(cells[i : i + across]) for i in range(0, len(cells), across)]
+
+
 SHORTEST, LONGEST = 24, 141
 _SIZE_TOLERANCE = 0.2
 
@@ -74,20 +255,6 @@ class CheckReport:
     def render_text(self) -> str:
         """Return the report as plain text, one screen line a statement."""
         return render(self)
-
-
-def require_usable(findings: Iterable[Finding]) -> None:
-    """Raise an `ElrcnError` that names every finding of level "error", if there is one."""
-    errors = [str(f) for f in findings if f.level == "error"]
-    if errors:
-        shown = "\n    ".join(errors[:10]) + (
-            f"\n    and {len(errors) - 10} more" * (len(errors) > 10)
-        )
-        raise ElrcnError(
-            f"{len(errors)} thing{'s' * (len(errors) > 1)} in the data must be mended first:"
-            f"\n    {shown}",
-            fix="`elrcn manifest check` lists everything; replace the files or mend the rows",
-        )
 
 
 def check_report(
@@ -153,13 +320,12 @@ def _disagreements(reading: Reading) -> tuple[list[Finding], list[str]]:
     """Return clips whose class is not the rule's: findings, and notes where the reason is known."""
     said, notes = [], []
     for label in reading.labels:
-        units = parse(label.action_units)
-        ruled = possible_classes(units)
+        ruled = possible_classes(label.units)
         if not label.sheet_class or label.sheet_class in ruled:
             continue
         shown = f"{label.action_units or 'no units'}: class {label.sheet_class} in the sheet, "
         shown += f"{' or '.join(sorted(ruled))} by the rule"
-        reason = _known_reason(label, units)
+        reason = _known_reason(label)
         if reason:
             notes.append(f"{label.clip_id}: {shown} ({reason})")
         else:
@@ -167,12 +333,12 @@ def _disagreements(reading: Reading) -> tuple[list[Finding], list[str]]:
     return said, notes
 
 
-def _known_reason(label, units) -> str:
-    if label.sheet_class == "IV" and frozenset((4, 10)) in units.readings:
+def _known_reason(label) -> str:
+    if label.sheet_class == "IV" and frozenset((4, 10)) in label.units.readings:
         return "the sheet of MEGC 2018 puts 4+10 in IV"
-    if label.sheet_class in {objective_class(r - EYE_HEAD_JAW) for r in units.readings}:
+    if label.sheet_class in {objective_class(r - EYE_HEAD_JAW) for r in label.units.readings}:
         return "classes leave out eye, head and jaw codes"
-    if units.unclear or units.unparsed:
+    if label.units.unclear or label.units.unparsed:
         return "the units are not all known"
     return ""
 
@@ -200,3 +366,170 @@ def _sizes(reading: Reading) -> list[Finding]:
         for clip, (h, w) in reading.sizes.items()
         if any(abs(a - b) > _SIZE_TOLERANCE * b for a, b in zip((h, w), usual, strict=True))
     ]
+
+
+_NAMES = ("manifest.csv", "datapackage.json")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference between a manifest and the disk: "missing", "changed" or "extra"."""
+
+    clip: str
+    kind: str
+    detail: str
+
+    def __str__(self):
+        return f"{self.clip}: {self.kind}: {self.detail}"
+
+
+def load_schema() -> dict:
+    """Return the Frictionless Table Schema in ``data_manifest/manifest.schema.json``."""
+    path = data_manifest_folder() / "manifest.schema.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ElrcnError(f"The manifest schema cannot be read: {error}.", where=path) from None
+
+
+def write_datapackage(manifest: Manifest, folder: str | Path) -> Path:
+    """Write ``manifest.csv`` and ``datapackage.json`` into `folder` and return the latter's path.
+
+    Both are checked with Frictionless before either replaces what was there.
+
+    Raises
+    ------
+    ElrcnError
+        If a row does not fit the schema (the row is named) or the folder cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".manifest-", dir=folder) as part:
+            table, package = (Path(part) / name for name in _NAMES)
+            manifest.to_csv(table)
+            package.write_text(json.dumps(_describe(table), indent=2) + "\n", encoding="utf-8")
+            try:
+                check_datapackage(package)
+            except ElrcnError as error:
+                raise ElrcnError(error.what, where=folder / _NAMES[0]) from None
+            for path in (table, package):
+                os.replace(path, folder / path.name)
+    except OSError as error:
+        raise ElrcnError(
+            f"The manifest cannot be written: {error.strerror or error}.", where=folder
+        ) from None
+    return folder / _NAMES[1]
+
+
+def _describe(table: Path) -> dict:
+    data = table.read_bytes()
+    return {
+        "name": "elrcn-manifest",
+        "title": "Clips of CASME II and SAMM",
+        "description": "Labels of licensed databases, if made from them: not to be published.",
+        "resources": [
+            {
+                "name": "manifest",
+                "type": "table",
+                "path": table.name,
+                "scheme": "file",
+                "format": "csv",
+                "mediatype": "text/csv",
+                "encoding": "utf-8",
+                "bytes": len(data),
+                "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
+                "schema": load_schema(),
+            }
+        ],
+    }
+
+
+def check_datapackage(path: str | Path) -> None:
+    """Check a ``datapackage.json`` and its table with Frictionless.
+
+    Raises
+    ------
+    ElrcnError
+        Naming the first row or property that is wrong.
+    """
+    import frictionless
+
+    path = Path(path)
+    if not path.is_file():
+        raise ElrcnError("There is no data package.", where=path)
+    try:
+        package = frictionless.Package(path.name, basepath=str(path.parent))
+        report = package.validate()
+    except frictionless.FrictionlessException as error:
+        raise ElrcnError(f"This is no data package: {error}.", where=path) from None
+    if not report.valid:
+        messages = [message for (message,) in report.flatten(["message"])]
+        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+        raise ElrcnError(f"The manifest does not fit its schema: {messages[0]}{more}", where=path)
+
+
+def verify(
+    manifest: Manifest,
+    roots: Mapping[str, Path] | None = None,
+    deep: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> list[Change]:
+    """Compare a manifest with the disk.
+
+    Returns
+    -------
+    list of Change
+        "missing": frames of the manifest that are gone; "changed": the bytes of some frame are not
+        those hashed; "extra": another file now claims a frame number of onset..offset. Clips that
+        the manifest does not hold are not looked for.
+
+    Raises
+    ------
+    ElrcnError
+        If a database's root is unknown or does not exist.
+    """
+    roots = {**manifest.roots, **(roots or {})}
+    changes: list[Change] = []
+    for database, table in manifest.table.groupby("database", sort=True):
+        if database not in roots:
+            raise ElrcnError(
+                f"The root folder of {database} is not known.", fix="name it by option"
+            )
+        root = check_root(roots[database], database)
+        whole = []
+        for row in table.itertuples():
+            gone = [f for f in row.frames if not is_within(root / f, root)]
+            if gone:
+                changes.append(Change(row.clip_id, "missing", _some(gone)))
+            else:
+                whole.append(row)
+            changes += _extra(row, root, _NAMINGS[database].frame)
+        scans = scan_clips(root, [row.frames for row in whole], deep, workers, progress)
+        for row, scan in zip(whole, scans, strict=True):
+            if scan.sha256 != row.sha256:
+                detail = _some([f"{f}: {p}" for f, p in scan.problems]) or "other bytes"
+                changes.append(Change(row.clip_id, "changed", detail))
+    return sorted(changes, key=lambda change: (change.clip, change.kind))
+
+
+def _extra(row, root, frame) -> list[Change]:
+    folder = PurePosixPath(row.frames[0]).parent
+    if not is_within(root / folder, root):
+        return []
+    listing = list_frames(root / folder, root, frame)
+    known = {PurePosixPath(f).name for f in row.frames}
+    held = {n: [name] for n, name in listing.numbers.items()} | listing.duplicates
+    names = [
+        name
+        for number in sorted(held)
+        if row.onset <= number <= row.offset
+        for name in held[number]
+        if name not in known
+    ]
+    return [Change(row.clip_id, "extra", _some(names))] if names else []
+
+
+def _some(names) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

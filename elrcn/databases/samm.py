@@ -9,12 +9,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from elrcn.databases.choice import is_label_table, label_tables, named_tree, one_of, one_tree
-from elrcn.databases.corrections import load_corrections
-from elrcn.databases.labels import Label, Naming, read_labels, require_classes
-from elrcn.databases.reader import Reading, assemble
-from elrcn.databases.sheets import SheetTable, tables
-from elrcn.databases.trees import check_root, find_trees, find_workbooks
+from elrcn.databases.folders import check_root, find_trees, find_workbooks
+from elrcn.databases.readers import (
+    Reading,
+    assemble,
+    is_label_table,
+    label_tables,
+    named_tree,
+    one_of,
+    one_tree,
+)
+from elrcn.databases.sheets import (
+    Label,
+    Naming,
+    SheetTable,
+    load_corrections,
+    read_labels,
+    require_classes,
+    tables,
+)
 from elrcn.manifest import Finding
 
 NAMING = Naming(

@@ -18,8 +18,8 @@ from elrcn.corpus.write import (
     find_strangers,
     read_receipt,
 )
+from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.databases.sheets import read_workbook, text
-from elrcn.databases.trees import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.manifest import Finding
 
 _MARK = MARK.encode("ascii")

@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from elrcn.config import VGGFACE_VARIABLE, VGGConfig, config_hash, get_profile
-from elrcn.databases.roots import resolve_roots
+from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, resolve_roots, suffix_of, walk
 from elrcn.databases.synthetic import find_mark
-from elrcn.databases.trees import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.errors import ElrcnError
 from elrcn.files import code_hash, file_digest, known_digest, library_versions, write
 from elrcn.publish import pages

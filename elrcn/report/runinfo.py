@@ -10,7 +10,7 @@ from dataclasses import fields
 import pandas as pd
 
 from elrcn.config import PROFILES, Profile, TrainConfig, canonical
-from elrcn.databases.counts import published_counts
+from elrcn.databases.check import published_counts
 from elrcn.files import library_versions
 from elrcn.manifest import Finding, Manifest
 from elrcn.report.notice import data_origin

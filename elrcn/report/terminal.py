@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from elrcn.databases.roots import VARIABLES
+from elrcn.databases.folders import VARIABLES
 from elrcn.errors import ElrcnError
 from elrcn.report.artifacts import Shown
 from elrcn.workspace import Workspace

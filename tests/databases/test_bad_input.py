@@ -25,7 +25,8 @@ from layouts import (
     write_samm,
 )
 
-from elrcn.databases.check import check_report, require_usable
+from elrcn.databases import require_usable
+from elrcn.databases.check import check_report
 from elrcn.errors import ElrcnError
 from elrcn.remarks import KINDS, LEFT_OUT
 

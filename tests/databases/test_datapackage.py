@@ -6,7 +6,7 @@ import pytest
 from layouts import jpeg, write_casme2, write_samm
 
 from elrcn.databases import casme2, samm
-from elrcn.databases.package import check_datapackage, load_schema, verify, write_datapackage
+from elrcn.databases.check import check_datapackage, load_schema, verify, write_datapackage
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Manifest, concat
 

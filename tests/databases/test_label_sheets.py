@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from layouts import CASME2, casme2_rows, samm_rows, write_book
 
 from elrcn.databases import casme2, samm
-from elrcn.databases.labels import read_class, read_labels
 from elrcn.databases.sheets import (
     LABEL_COLUMNS,
     SheetTable,
     UnreadableCell,
     frame_number,
+    read_class,
+    read_labels,
     read_workbook,
     tables,
     text,

@@ -1,9 +1,8 @@
 import pytest
 from layouts import CASME2, changed, mark_synthetic, write_casme2, write_samm
 
-from elrcn.databases import casme2
-from elrcn.databases.check import check_report, is_synthetic, require_usable
-from elrcn.databases.counts import published_counts
+from elrcn.databases import casme2, require_usable
+from elrcn.databases.check import check_report, is_synthetic, published_counts
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 

@@ -15,7 +15,7 @@ from layouts import (
 )
 
 from elrcn.databases import casme2, samm
-from elrcn.databases.frames import number_of
+from elrcn.databases.folders import number_of
 from elrcn.errors import ElrcnError
 
 QUIET = {"progress": False}

@@ -16,7 +16,8 @@ from layouts import (
     write_samm,
 )
 
-from elrcn.databases import casme2, reader, samm
+from elrcn.databases import casme2, samm
+from elrcn.databases import readers as reader
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 from elrcn.remarks import KINDS, LEFT_OUT, count_by_kind, remark_line

@@ -1,7 +1,7 @@
 import pytest
 
-from elrcn.databases import roots
-from elrcn.databases.corrections import load_corrections
+from elrcn.databases import folders as roots
+from elrcn.databases.sheets import load_corrections
 from elrcn.errors import ElrcnError
 
 HEADER = "database,clip_id,field,value,reason\n"
