@@ -40,14 +40,14 @@ class PreprocessConfig:
         averaging afterwards. Flow values stay in pixels per frame at `flow_size`.
     tim_length : int
         T of the Temporal Interpolation Model; 0 keeps the clip's own frames (no TIM).
-    flow : {"ipol", "ipol-torch", "opencv"}
+    flow : {"ipol", "opencv"}
         TV-L1 implementation (Eq 1).
     align : {"none", "face", "face-follow"}
         "face" crops uncropped sources (SAMM) at the face's edge by one transform a clip;
         "face-follow" by one a frame, smoothed over time.
     variant : str
         Augmentation: one transform for all frames of a clip, before TIM and flow, such as
-        "mirror" (see `elrcn.preprocess.augment`); "" for the clip as it is.
+        "mirror" (see `elrcn.preprocess.clips`); "" for the clip as it is.
     max_frames : int
         Later frames of a clip are left out; 0 keeps all.
     """

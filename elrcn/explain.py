@@ -14,7 +14,7 @@ from elrcn.models.inputs import check_clips
 from elrcn.models.sources import frame_source, frames_at_once
 from elrcn.models.spatial_stage import SpatialNetwork
 from elrcn.models.vgg import VGG
-from elrcn.preprocess.frames import resize
+from elrcn.preprocess.clips import resize
 
 
 def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:

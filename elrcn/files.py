@@ -352,6 +352,20 @@ def side_by_side(
             yield result
 
 
+def open_folder(folder: Path, about: dict) -> None:
+    """Make the cache folder `folder` with `about` in it; clear what killed processes left there.
+
+    Raises
+    ------
+    ElrcnError
+        If the folder cannot be made.
+    """
+    sweep(folder)
+    if not (folder / "config.json").is_file():
+        fix = "make room on that disk, or choose a cache folder that you may write to"
+        write(folder / "config.json", json.dumps(about, indent=1) + "\n", fix)
+
+
 # --- what made it --------------------------------------------------------------------------------
 
 

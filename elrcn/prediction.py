@@ -12,10 +12,8 @@ from elrcn.config import PreprocessConfig, override
 from elrcn.errors import ElrcnError
 from elrcn.explain import grad_cam
 from elrcn.models.saved import load_model, read_card
-from elrcn.preprocess.align import clip_crops, require_dlib
-from elrcn.preprocess.channels import check_config, stack_clip
-from elrcn.preprocess.crops import NO_FACE, is_cropped
-from elrcn.preprocess.frames import resize
+from elrcn.preprocess.clips import check_config, resize, stack_clip
+from elrcn.preprocess.faces import NO_FACE, clip_crops, is_cropped, require_dlib
 from elrcn.recording import Recording
 
 _SHOWN_SIDE = 360
@@ -29,7 +27,7 @@ class Clip:
     Attributes
     ----------
     stack : ndarray, shape (T - 1, 5, size, size), float32
-        Network input, see `elrcn.preprocess.channels.stack_clip`.
+        Network input, see `elrcn.preprocess.clips.stack_clip`.
     pictures : list of ndarray, shape (h, w), uint8
         Every frame as it was cut, its longer side at most 360 pixels, for the eye.
     cut : str

@@ -13,7 +13,7 @@ import numpy as np
 
 from elrcn.databases.folders import FRAME_SUFFIXES, is_litter
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.frames import read_grey
+from elrcn.preprocess.clips import read_grey
 
 DATABASE_FPS = 200.0
 """Frames a second of CASME II and SAMM."""

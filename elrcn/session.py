@@ -18,9 +18,9 @@ from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest
 from elrcn.models.device import resolve_device
-from elrcn.preprocess.crops import find_crops
-from elrcn.preprocess.stack import StackArray, build_frames, build_stacks
-from elrcn.preprocess.variants import AugmentedArray, build_augmented
+from elrcn.preprocess.cache import StackArray, build_clips
+from elrcn.preprocess.clips import VARIANTS
+from elrcn.preprocess.faces import find_crops
 from elrcn.workspace import Workspace, find_workspace
 
 
@@ -178,21 +178,6 @@ class Session:
         self._prepared.update(dict.fromkeys(found))
         return self.findings
 
-    def _noted(self, build, manifest, config, folder: str):
-        """Call `build` on the cache's `folder`, and keep what it remarked, for its warning."""
-        folder = self.workspace.cache / folder
-        with computed_once(folder), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No face found")
-            array = build(
-                manifest,
-                config or self.profile.preprocess,
-                folder,
-                workers=self.preprocess_workers,
-                progress=self.progress,
-            )
-        self._prepared.update(dict.fromkeys(array.findings))
-        return array
-
     def require(self, *databases: str) -> None:
         """Raise `ElrcnError` unless all `databases` are at hand."""
         missing = [name for name in databases if name not in self.roots]
@@ -203,19 +188,34 @@ class Session:
                 "to use the embedded corpus",
             )
 
-    def stacks(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
-        """Network input, shape (clips, T-1, 5, size, size); cached on disk."""
-        return self._noted(build_stacks, manifest, config, "stacks")
+    def clips(
+        self, manifest: Manifest, config: PreprocessConfig | None = None, kind: str = "stack"
+    ) -> StackArray:
+        """Clips as arrays, cached on disk; see `elrcn.preprocess.cache.build_clips`.
 
-    def augmented(
-        self, manifest: Manifest, config: PreprocessConfig | None = None
-    ) -> AugmentedArray:
-        """Network input as `stacks` gives it, each clip with its augmented variants; cached."""
-        return self._noted(build_augmented, manifest, config, "stacks")
-
-    def grey(self, manifest: Manifest, config: PreprocessConfig | None = None) -> StackArray:
-        """Greyscale sequences after TIM, shape (clips, T, 1, flow_size, flow_size); cached."""
-        return self._noted(build_frames, manifest, config, "grey")
+        Parameters
+        ----------
+        manifest : Manifest
+        config : PreprocessConfig, optional
+            Default: the profile's.
+        kind : {"stack", "grey", "augmented"}
+            Network input (clips, T - 1, 5, size, size); grey levels after TIM (clips, T, 1,
+            flow_size, flow_size); network input that carries its augmented variants along.
+        """
+        folder = self.workspace.cache / ("grey" if kind == "grey" else "stacks")
+        with computed_once(folder), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No face found")
+            array = build_clips(
+                manifest,
+                config or self.profile.preprocess,
+                folder,
+                "grey" if kind == "grey" else "stack",
+                VARIANTS if kind == "augmented" else (),
+                workers=self.preprocess_workers,
+                progress=self.progress,
+            )
+        self._prepared.update(dict.fromkeys(array.findings))
+        return array
 
     def pretrained(self) -> Path:
         """Face-identity weights that ELRCN-TE starts from; trained once, cached."""

@@ -139,7 +139,7 @@ def _data(session):
     manifest = TASK.select(session.manifest)
     labels = manifest.table[TASK.label].to_numpy(dtype=object).astype(str)
     folds = TASK.divide(manifest, session.profile.ablation_groups)
-    return manifest, labels, folds, session.stacks(manifest, session.profile.preprocess)
+    return manifest, labels, folds, session.clips(manifest, session.profile.preprocess)
 
 
 def diagnose(case: Case, corpus: int) -> dict:

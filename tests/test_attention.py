@@ -13,7 +13,7 @@ from elrcn.experiments import REGISTRY, attention_maps, plan, run
 from elrcn.experiments.attention import measure, subject_means, summarise
 from elrcn.experiments.attention_maps import measure_protocol, stored_maps
 from elrcn.experiments.attention_masks import clip_crops, frame_mask, input_mask, input_masks
-from elrcn.preprocess.frames import read_clip, resize
+from elrcn.preprocess.clips import read_clip, resize
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 
@@ -118,7 +118,7 @@ def test_masks_follow_the_crop(session, tmp_path):
 def test_strain_gathers_in_the_masks(session):
     """The skin stretches where the corpus says that it does: frames and masks share a grid."""
     p = plan("table2", session)
-    X, masks = session.stacks(p.manifest), input_masks(p.manifest, session)
+    X, masks = session.clips(p.manifest), input_masks(p.manifest, session)
     strain = [X[i][:, 3].mean(0) for i in range(len(X))]
     own = [s[m].mean() / s.mean() for s, m in zip(strain, masks, strict=True)]
     flipped = [s[m[:, ::-1].T].mean() / s.mean() for s, m in zip(strain, masks, strict=True)]

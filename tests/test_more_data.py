@@ -107,7 +107,7 @@ def test_rows_of_every_kind_are_made_once(session):
     shapes = {}
     for method in p.chosen(("elrcn_se_t6", "elrcn_se_no_tim")):
         config = method.preprocess(session.profile.preprocess)
-        shapes[method.name] = session.stacks(p.manifest, config).shape
+        shapes[method.name] = session.clips(p.manifest, config).shape
     longest = max(map(len, p.manifest.table["frames"]))
     assert shapes["elrcn_se_t6"][1] == 5
     assert shapes["elrcn_se_no_tim"][1] == min(longest, MOST_FRAMES) - 1

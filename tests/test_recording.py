@@ -9,8 +9,7 @@ import pytest
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.channels import stack_clip
-from elrcn.preprocess.frames import read_grey
+from elrcn.preprocess.clips import read_grey, stack_clip
 from elrcn.recording import MOST_FRAMES, open_recording
 
 DATA = Path(__file__).parent / "data" / "tvl1_reference"
@@ -210,7 +209,7 @@ def test_no_face_is_remarked_or_fatal(tmp_path):
 
 def test_a_recording_whose_stack_is_not_finite_is_named(tmp_path, monkeypatch):
     from elrcn.prediction import cut_clip
-    from elrcn.preprocess import channels
+    from elrcn.preprocess import clips as channels
 
     def flow(frames, *args):
         return np.full((len(frames) - 1, *frames.shape[1:], 2), np.nan, np.float32)

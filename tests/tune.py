@@ -295,7 +295,7 @@ def _network_fold(estimator, X, labels, fold, classes) -> tuple[np.ndarray, np.n
 def _try_network(setting: Setting, session: Session, manifest, labels, folds, classes) -> dict:
     """Scores of a network: of the whole, and of the votes of its frames."""
     profile = session.profile
-    X = session.stacks(manifest, profile.preprocess)
+    X = session.clips(manifest, profile.preprocess)
     estimator = {"ELRCN-SE": SE, "ELRCN-TE": TE}[setting.method].build(session, Options())
     estimator.set_params(feature_store=None)  # so that every setting's time is its own
     answers, votes = np.empty((2, len(labels)), dtype=object)
@@ -317,8 +317,8 @@ def _try_network(setting: Setting, session: Session, manifest, labels, folds, cl
 def _try_baseline(setting: Setting, session: Session, manifest, labels, folds, classes) -> dict:
     """Answers of a descriptor with its SVM, whose options are what is changed."""
     grey = setting.method == "LBP-TOP"
-    build, svm = (session.grey, lbp_top_svm) if grey else (session.stacks, flow_sums_svm)
-    X = build(manifest, session.profile.preprocess)
+    svm = lbp_top_svm if grey else flow_sums_svm
+    X = session.clips(manifest, kind="grey" if grey else "stack")
     started = time.process_time()
     estimator, features = describe_once(svm(**setting.changed), X)
     answers = np.empty(len(labels), dtype=object)

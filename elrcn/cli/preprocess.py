@@ -21,8 +21,8 @@ def preprocess(session, remarks):
     """
     manifest = session.manifest
     remarks.tell()
-    stacks = session.stacks(manifest)
-    grey = session.grey(manifest)
+    stacks = session.clips(manifest)
+    grey = session.clips(manifest, kind="grey")
     click.echo(f"{len(stacks)} clips: stacks {stacks.shape}, grey sequences {grey.shape}")
     click.echo(f"in {session.workspace.cache}")
     remarks.tell()

@@ -142,7 +142,7 @@ def train(session, remarks, experiment, method, out, yes, pretrained, vggface, c
     wanted = {"random_state": session.seed, "progress": session.progress}
     known = estimator.get_params(deep=False)
     estimator.set_params(**{name: value for name, value in wanted.items() if name in known})
-    estimator.fit(session.stacks(p.manifest, config), p.labels)
+    estimator.fit(session.clips(p.manifest, config), p.labels)
     about = {**_about(p, how, config, session), "initial_weights": weights}
     folder = save_model(estimator, out, about=about)
     statement = training_statement({"kind": type(estimator).__name__, "about": about})

@@ -79,7 +79,7 @@ def measure_protocol(session: Session, protocol: str, name: str) -> pd.DataFrame
     lost = {f.name for f in missing_folds(folds, store, table["clip_id"])}
     missing = [f for f in folds if f.name in lost or not is_whole(_maps_path(store, f.name))]
     if missing:
-        X = session.stacks(p.manifest, SE.preprocess(session.profile.preprocess))
+        X = session.clips(p.manifest, SE.preprocess(session.profile.preprocess))
         masks = input_masks(p.manifest, session)
         seed = session.seed + SE.seed
         threads = session.profile.threads_per_fold

@@ -12,9 +12,8 @@ from elrcn.corpus.truth import Truth, load_truth
 from elrcn.experiments.methods import SE
 from elrcn.explain import mask_to_input
 from elrcn.manifest import Manifest
-from elrcn.preprocess.align import Crop
-from elrcn.preprocess.crops import find_crops
-from elrcn.preprocess.frames import resize
+from elrcn.preprocess.clips import resize
+from elrcn.preprocess.faces import Crop, find_crops
 from elrcn.session import Session
 
 
@@ -26,7 +25,7 @@ def frame_mask(truth: Truth, crops: list[Crop] | None = None) -> np.ndarray:
     truth : Truth
         Of the clip.
     crops : list of Crop, optional
-        Of the clip (`elrcn.preprocess.crops.find_crops`). Where there is one a frame, the onset's
+        Of the clip (`elrcn.preprocess.faces.find_crops`). Where there is one a frame, the onset's
         serves: the others keep the face where it was.
 
     Returns

@@ -29,7 +29,7 @@ class Method:
     input : {"stack", "grey", "augmented"}
         Flow stacks (clips, T - 1, 5, size, size), grey sequences after TIM (clips, T, 1,
         flow_size, flow_size), or flow stacks that carry their augmented variants along
-        (`elrcn.preprocess.variants.AugmentedArray`).
+        (`elrcn.preprocess.cache.StackArray`).
     published : str
         The row of ``data_manifest/paper_results.csv`` it stands beside; "" if none.
     preprocess : callable

@@ -13,7 +13,7 @@ from elrcn.experiments.methods import MAJORITY, SE, TE, Method
 from elrcn.experiments.modules import FLOW_TUNED
 from elrcn.experiments.tasks import EMOTION_ABLATION
 from elrcn.experiments.weights import Options
-from elrcn.preprocess.augment import VARIANTS
+from elrcn.preprocess.clips import VARIANTS
 from elrcn.session import Session
 
 #: Frames a clip after temporal interpolation; 0 keeps the clip's own (no TIM).
@@ -147,7 +147,7 @@ def augmented(
     base : Method
         Of networks with `spatial_train` and `temporal_train`.
     variants : tuple of str
-        See `elrcn.preprocess.augment.transform`.
+        See `elrcn.preprocess.clips.transform`.
     same_updates : bool, optional
         Divide the epochs of both stages by the number of clips that each clip becomes, so that
         as many updates are made as without augmentation. Otherwise every epoch is that much

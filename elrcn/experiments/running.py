@@ -217,12 +217,11 @@ def _run_seed(p: Plan, method: Method, session: Session, estimator: BaseEstimato
     """Prediction rows of `estimator`, which `method` has built, under the method's seed."""
     card = _run_card(p, method, estimator, session)
     config = method.preprocess(session.profile.preprocess)
-    inputs = {"stack": session.stacks, "grey": session.grey, "augmented": session.augmented}
     folder = _run_folder(p, method, card, session)
     with computed_once(folder):
         return run_protocol(
             estimator,
-            inputs[method.input](p.manifest, config),
+            session.clips(p.manifest, config, method.input),
             p.manifest,
             p.labels_of(method),
             p.folds,

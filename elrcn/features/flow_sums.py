@@ -15,7 +15,7 @@ from elrcn.errors import ElrcnError
 from elrcn.features.clips import ClipDescriptor, block_means
 from elrcn.features.svm import LinearSVM
 
-#: Channels of a stack that are summed: p, q and strain (`elrcn.preprocess.channels.CHANNELS`).
+#: Channels of a stack that are summed: p, q and strain (`elrcn.preprocess.clips.CHANNELS`).
 SUMMED = (0, 1, 3)
 
 

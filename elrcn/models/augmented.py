@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from elrcn.config import TrainConfig
 from elrcn.errors import ElrcnError
-from elrcn.preprocess.augment import VARIANTS
+from elrcn.preprocess.clips import VARIANTS
 
 
 class TrainAugmented(ClassifierMixin, BaseEstimator):
@@ -45,7 +45,7 @@ class TrainAugmented(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : AugmentedArray, shape (clips, frames, 5, H, W)
+        X : StackArray with `variants`, shape (clips, frames, 5, H, W)
             Training clips only: the variants of a clip are wherever the clip is.
         y : array (clips,)
             Labels.
@@ -55,10 +55,10 @@ class TrainAugmented(ClassifierMixin, BaseEstimator):
         ElrcnError
             If `X` carries no variants, or not these, or as the estimator does.
         """
-        if not hasattr(X, "everything"):
+        if not getattr(X, "variants", None):
             raise ElrcnError(
                 "Augmented training needs clips with their variants.",
-                fix="pass what elrcn.preprocess.variants.build_augmented gives",
+                fix="pass what elrcn.preprocess.cache.build_clips gives for these variants",
             )
         labels = np.tile(np.asarray(y), self.clips_factor)
         self.estimator_ = clone(self.estimator).fit(X.everything(self.variants), labels)
@@ -68,7 +68,7 @@ class TrainAugmented(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities (clips, classes) of the plain clips; variants are not looked at."""
         check_is_fitted(self, "estimator_")
-        return self.estimator_.predict_proba(getattr(X, "plain", X))
+        return self.estimator_.predict_proba(X)
 
     def predict(self, X) -> np.ndarray:
         """Most probable label of every plain clip."""

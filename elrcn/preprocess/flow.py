@@ -11,7 +11,7 @@ import numpy as np
 from elrcn.errors import ElrcnError
 from elrcn.preprocess.tvl1 import ipol_flow
 
-METHODS = ("ipol", "ipol-torch", "opencv")
+METHODS = ("ipol", "opencv")
 
 # One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
 _local = threading.local()
@@ -57,19 +57,8 @@ def _opencv_default(first, second):
     return _local.default.calc(first / 255, second / 255, None)
 
 
-def _torch_batch(first, second):
-    from elrcn.preprocess.flow_torch import flow_batch  # torch takes seconds to import
-
-    return flow_batch(first, second)
-
-
-def _torch_pair(first, second):
-    return _torch_batch(first[None], second[None])[0]
-
-
 _SOLVERS = {
     "ipol": ipol_flow,
-    "ipol-torch": _torch_pair,
     "opencv": _opencv_default,
 }
 
@@ -81,10 +70,9 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     ----------
     first, second : array_like, shape (H, W)
         Grey frames, 0..255, at least 16 x 16.
-    method : {"ipol", "ipol-torch", "opencv"}
+    method : {"ipol", "opencv"}
         "ipol" is the algorithm of IPOL's program, which the paper's authors used (see
-        `elrcn.preprocess.tvl1`); "ipol-torch" the same on a GPU, equal to about 1e-4 px
-        (`elrcn.preprocess.flow_torch`; it falls back to the CPU, slowly).
+        `elrcn.preprocess.tvl1`).
         "opencv" is OpenCV contrib's DualTVL1 with its own defaults: another flow, with a median
         filter, five scales at step 0.8 and no presmoothing.
 
@@ -134,10 +122,6 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) ->
         As `tvl1_flow`, or if `frames` is no array of three axes.
     """
     frames = check_frames(frames)
-    if method == "ipol-torch":
-        for frame in frames:
-            _check_pair(frame, frame)
-        return _torch_batch(frames[:-1], frames[1:])
     out = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
 
     def one(t):

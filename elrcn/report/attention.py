@@ -15,7 +15,7 @@ from elrcn.experiments.attention_maps import stored_maps
 from elrcn.experiments.attention_masks import clip_crops, frame_mask
 from elrcn.facs import parse_action_units, unit_numbers
 from elrcn.manifest import Manifest
-from elrcn.preprocess.frames import read_grey
+from elrcn.preprocess.clips import read_grey
 from elrcn.report.frames import apex_index
 from elrcn.report.html import interval_text
 from elrcn.session import Session

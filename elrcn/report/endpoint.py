@@ -16,8 +16,8 @@ import pandas as pd
 from elrcn.config import PreprocessConfig
 from elrcn.corpus.truth import Truth, load_truth
 from elrcn.manifest import Manifest
+from elrcn.preprocess.clips import read_clip, read_grey, resize
 from elrcn.preprocess.flow import flow_sequence, tvl1_flow
-from elrcn.preprocess.frames import read_clip, read_grey, resize
 from elrcn.preprocess.tim import interpolate
 from elrcn.report.frames import apex_index, frame_numbers
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.manifest import Manifest
-from elrcn.preprocess.frames import read_grey
+from elrcn.preprocess.clips import read_grey
 from elrcn.report.frames import apex_index, frame_numbers
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 

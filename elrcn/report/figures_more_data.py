@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from elrcn.preprocess.augment import VARIANTS, augment, augment_flow
+from elrcn.preprocess.clips import VARIANTS, augment, augment_flow
 from elrcn.preprocess.flow import tvl1_flow
 from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.report.html import SCORES
@@ -51,7 +51,7 @@ def make_views(
     method : str
         See `elrcn.preprocess.flow.tvl1_flow`.
     variants : sequence of str
-        See `elrcn.preprocess.augment.transform`.
+        See `elrcn.preprocess.clips.transform`.
     """
     pair, views = np.stack([first, second]), []
     plain = tvl1_flow(first, second, method)

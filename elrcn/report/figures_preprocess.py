@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from elrcn.preprocess.frames import resize
+from elrcn.preprocess.clips import resize
 from elrcn.preprocess.tim import tim_matrix
 from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from elrcn.config import PreprocessConfig
 from elrcn.manifest import Manifest
 from elrcn.models.inputs import reshaped_layout
-from elrcn.preprocess.channels import in_time
+from elrcn.preprocess.clips import in_time, read_clip
 from elrcn.preprocess.flow import eight_bit, flow_image, flow_sequence
-from elrcn.preprocess.frames import read_clip
 from elrcn.report.flow_key import bare
 from elrcn.report.frames import apex_index
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style

@@ -66,7 +66,7 @@ def _clips_on_disk(folder: Path, clips: int, frames: int, side: int) -> Clips:
 def _preprocessing(clips: int, frames: int, side: int):
     """Every frame's flow (no TIM), since with TIM a clip's cost hardly depends on its length."""
     from elrcn.config import PreprocessConfig
-    from elrcn.preprocess.stack import build_stacks
+    from elrcn.preprocess.cache import build_clips
 
     config = PreprocessConfig(size=side, flow_size=side, tim_length=0, align="none")
     folder = tempfile.TemporaryDirectory()
@@ -77,7 +77,7 @@ def _preprocessing(clips: int, frames: int, side: int):
 
         def run():
             with tempfile.TemporaryDirectory(dir=place) as cache:
-                build_stacks(made, config, cache, workers=1, progress=False)
+                build_clips(made, config, cache, workers=1, progress=False)
 
         return run
 

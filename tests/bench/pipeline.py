@@ -25,10 +25,9 @@ import pandas as pd
 from elrcn.config import PreprocessConfig
 from elrcn.files import write_array
 from elrcn.manifest import Manifest
-from elrcn.preprocess.channels import in_time
+from elrcn.preprocess.cache import build_clips
+from elrcn.preprocess.clips import in_time, read_clip
 from elrcn.preprocess.flow import flow_image, flow_sequence, tvl1_flow
-from elrcn.preprocess.frames import read_clip
-from elrcn.preprocess.stack import build_stacks
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import frames_needed
 
@@ -161,10 +160,10 @@ def main(folder: str, manifest_file: str, side: str) -> None:
     table = pd.read_json(manifest_file, dtype={"sha256": str, "action_units": str})
     manifest = Manifest(table.assign(frames=table["frames"].map(tuple)), {"CASME2": Path(folder)})
     with tempfile.TemporaryDirectory(dir=folder) as cache:
-        build_stacks(manifest.subset([0]), _config(int(side)), cache, progress=False)
+        build_clips(manifest.subset([0]), _config(int(side)), cache, progress=False)
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         start = time.perf_counter()
-        build_stacks(manifest, _config(int(side)), cache, progress=False)
+        build_clips(manifest, _config(int(side)), cache, progress=False)
         seconds = time.perf_counter() - start
     # Linux counts kilobytes, macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -198,11 +197,11 @@ def measure(quick: bool) -> list[Row]:
         def ours():
             chosen = manifest.subset(next(turns[OURS]))
             with tempfile.TemporaryDirectory(dir=folder) as cache:
-                build_stacks(chosen, config, cache, progress=False)
+                build_clips(chosen, config, cache, progress=False)
 
         one = manifest.subset([int(order[0])])
         with tempfile.TemporaryDirectory(dir=folder) as cache:
-            mine = build_stacks(one, config, cache, progress=False)[0]
+            mine = build_clips(one, config, cache, progress=False)[0]
         grey = naive_clip(one.frame_paths(0), side, folder / "naive.npy")[:, 4]
         apart = float(np.abs(mine[:, 4] - grey).max())
         with use_threads(cores):

@@ -9,13 +9,12 @@ import numpy as np
 from skimage.registration import optical_flow_tvl1
 
 from elrcn.preprocess.flow import tvl1_flow
-from elrcn.preprocess.flow_torch import flow_batch
 from elrcn.preprocess.tvl1 import scales_that_fit
 
 from .clips import PAIRS, REFERENCE, reference_pairs
 from .harness import Row, compare, interleave, use_threads
 
-OURS, TORCH = "elrcn (IPOL's algorithm)", "elrcn, torch on the CPU, 4 at once"
+OURS = "elrcn (IPOL's algorithm)"
 AUTHORS, SKIMAGE = "OpenCV, the authors' settings", "scikit-image"
 YARDSTICK = "OpenCV DualTVL1, default"
 TOLERANCE = 1e-3  # px, mean over a pair, from the flow of IPOL's own program
@@ -84,20 +83,16 @@ def measure(quick: bool) -> list[Row]:
     """Rows of this stage: 1 and 2 threads."""
     side = 32 if quick else 224
     pairs = reference_pairs(side)
-    batch = [np.stack(frames) for frames in zip(*pairs, strict=True)]
     whole = [] if quick else reference_pairs(None)
     agreement = {}
     if whole:
         agreement[OURS] = (_apart([tvl1_flow(*pair) for pair in whole]), TOLERANCE)
-        torch_flows = [flow_batch(a[None], b[None], device="cpu")[0] for a, b in whole]
-        agreement[TORCH] = (_apart(torch_flows), 1e-2)
     rows = []
     for threads in (1,) if quick else (1, 2):
         runs = {
             YARDSTICK: _loop(lambda a, b: tvl1_flow(a, b, "opencv"), pairs),
             AUTHORS: _loop(OpenCVAsAuthors(), pairs),
             SKIMAGE: _loop(lambda a, b: optical_flow_tvl1(a / 255, b / 255), pairs),
-            TORCH: lambda: flow_batch(*batch, device="cpu"),
             OURS: _side_by_side(pairs, threads),
         }
         units = dict.fromkeys(runs, len(pairs))
@@ -107,7 +102,7 @@ def measure(quick: bool) -> list[Row]:
                 1 if quick else ROUNDS,
                 units,
                 {OURS: 3},
-                limits={TORCH: 1, AUTHORS: 3, SKIMAGE: 3},
+                limits={AUTHORS: 3, SKIMAGE: 3},
             )
         rows += compare(
             "tvl1",

@@ -55,8 +55,7 @@ def make_clips(manifest, *_, **options):
 
 @pytest.fixture
 def elrcn(home, monkeypatch, capsys):
-    for name in ("build_stacks", "build_frames"):
-        monkeypatch.setattr(f"elrcn.session.{name}", make_clips)
+    monkeypatch.setattr("elrcn.session.build_clips", make_clips)
     monkeypatch.setenv("ELRCN_HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "no-config"))
     for name in ("ELRCN_VGGFACE", "ELRCN_CASME2", "ELRCN_SAMM"):
@@ -134,7 +133,7 @@ def test_train_prints_them_before_it_starts(elrcn, home, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Session, "stacks", stop)
+    monkeypatch.setattr(Session, "clips", stop)
     code, out, _ = elrcn(f"train table1 --profile smoke --device cpu --out {home / 'model'}")
     assert code == 130
     assert LINE.findall(out)[0].startswith("Remarks of the loaders: 3 (2 clips without frames")

@@ -11,11 +11,12 @@ import pytest
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
-from elrcn.preprocess import align, crops
-from elrcn.preprocess.align import clip_crops, face_crop, find_landmarks, follow_crops
+from elrcn.preprocess import faces as align
+from elrcn.preprocess import faces as crops
+from elrcn.preprocess.cache import build_clips
+from elrcn.preprocess.clips import resize
+from elrcn.preprocess.faces import clip_crops, face_crop, find_landmarks, follow_crops
 from elrcn.preprocess.flow import flow_sequence
-from elrcn.preprocess.frames import resize
-from elrcn.preprocess.stack import build_frames, build_stacks
 
 pytest.importorskip("dlib")
 
@@ -162,10 +163,10 @@ def clips(frames, tmp_path_factory):
 
 def test_stacks_are_made_of_the_face(clips, frames, tmp_path):
     with pytest.warns(UserWarning, match="SAMM/007/007_3_1"):
-        stacks = build_stacks(clips, CONFIG, tmp_path, progress=False)
+        stacks = build_clips(clips, CONFIG, tmp_path, progress=False)
     assert [finding.clip for finding in stacks.findings] == ["SAMM/007/007_3_1"]
     assert stacks.findings[0].level == "remark"
-    whole = build_stacks(clips, replace(CONFIG, align="none"), tmp_path, progress=False)
+    whole = build_clips(clips, replace(CONFIG, align="none"), tmp_path, progress=False)
     assert not set(stacks.paths) & set(whole.paths) and whole.findings == ()
     crop = clip_crops(frames)[0]
     expected = resize(resize(crop.apply(frames[0]), 64), 32)
@@ -175,32 +176,34 @@ def test_stacks_are_made_of_the_face(clips, frames, tmp_path):
 
 def test_faces_are_found_once(clips, tmp_path, monkeypatch):
     with pytest.warns(UserWarning):
-        first = build_frames(clips, CONFIG, tmp_path, progress=False)
+        first = build_clips(clips, CONFIG, tmp_path, "grey", progress=False)
 
     def again(*_):
         raise AssertionError("the face was looked for again")
 
     monkeypatch.setattr(crops, "clip_crops", again)
     with pytest.warns(UserWarning):
-        stacks = build_stacks(clips, CONFIG, tmp_path, progress=False)
+        stacks = build_clips(clips, CONFIG, tmp_path, progress=False)
     assert len(stacks) == len(first) and len(stacks.findings) == 1
 
 
 def test_a_clip_without_a_face_fails_or_is_left_out_on_request(clips, tmp_path):
     with pytest.raises(ElrcnError, match="SAMM/007/007_3_1"):
-        build_stacks(clips, CONFIG, tmp_path, progress=False, no_face="fail")
+        build_clips(clips, CONFIG, tmp_path, progress=False, no_face="fail")
     kept, findings = crops.drop_faceless(clips, "face", tmp_path, progress=False)
     assert list(kept.table["clip_id"]) == ["SAMM/006/006_1_2"]
     assert [(f.level, f.clip) for f in findings] == [("error", "SAMM/007/007_3_1")]
-    assert build_stacks(kept, CONFIG, tmp_path, progress=False).shape[0] == 1
+    assert build_clips(kept, CONFIG, tmp_path, progress=False).shape[0] == 1
     with pytest.raises(ElrcnError, match="no_face"):
-        build_stacks(clips, CONFIG, tmp_path, progress=False, no_face="guess")
+        build_clips(clips, CONFIG, tmp_path, progress=False, no_face="guess")
 
 
 def test_following_the_face_is_another_input(clips, tmp_path):
     one = clips.subset(np.array([True, False]))
-    fixed = build_frames(one, CONFIG, tmp_path, progress=False)
-    followed = build_frames(one, replace(CONFIG, align="face-follow"), tmp_path, progress=False)
+    fixed = build_clips(one, CONFIG, tmp_path, "grey", progress=False)
+    followed = build_clips(
+        one, replace(CONFIG, align="face-follow"), tmp_path, "grey", progress=False
+    )
     assert (fixed[0] != followed[0]).any()
     records = [json.loads(path.read_text()) for path in tmp_path.glob("*/*.json")]
     assert sorted(len(r["crops"]) for r in records if "crops" in r) == [1, 3]
@@ -222,7 +225,7 @@ def test_without_dlib_one_clear_message(clips, tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ElrcnError, match=r"\[align\]"):
-        build_stacks(clips, CONFIG, tmp_path, progress=False)
+        build_clips(clips, CONFIG, tmp_path, progress=False)
     assert not list(tmp_path.rglob("*.npy"))
 
 

@@ -9,14 +9,19 @@ import pytest
 from elrcn.config import PreprocessConfig, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.files import code_hash
-from elrcn.preprocess.augment import CROP, VARIANTS, augment, augment_flow, transform
-from elrcn.preprocess.channels import stack_clip
+from elrcn.preprocess.cache import build_clips
+from elrcn.preprocess.clips import (
+    CROP,
+    VARIANTS,
+    augment,
+    augment_flow,
+    read_clip,
+    stack_clip,
+    transform,
+)
 from elrcn.preprocess.flow import tvl1_flow
-from elrcn.preprocess.frames import read_clip
-from elrcn.preprocess.stack import build_stacks
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
-from elrcn.preprocess.variants import build_augmented
 
 SIDE = 96
 CONFIG = PreprocessConfig(size=24, flow_size=48, tim_length=4)
@@ -135,38 +140,40 @@ def clips(smoke_home):
 def test_plain_clips_keep_their_place_in_the_cache(clips, tmp_path):
     """Setting neither variant nor limit, a clip has the key it had before they existed."""
     known = {n: v for n, v in asdict(CONFIG).items() if n not in ("variant", "max_frames")}
-    plain = build_stacks(clips, CONFIG, tmp_path, 1, progress=False)
-    key = config_hash("stack", code_hash("preprocess/stack.py"), known)
+    plain = build_clips(clips, CONFIG, tmp_path, workers=1, progress=False)
+    key = config_hash("stack", code_hash("preprocess/cache.py"), known)
     assert plain.paths[0].parent.name == key
     np.testing.assert_array_equal(plain[1], stack_clip(read_clip(clips.frame_paths(1), 48), CONFIG))
 
 
 def test_variants_are_those_of_each_clip_and_go_where_it_goes(clips, tmp_path):
-    plain = build_stacks(clips, CONFIG, tmp_path, 1, progress=False)
-    both = build_augmented(clips, CONFIG, tmp_path, ("mirror", "crop"), 1, progress=False)
-    assert both.plain.paths == plain.paths and both.shape == plain.shape and len(both) == 3
+    plain = build_clips(clips, CONFIG, tmp_path, workers=1, progress=False)
+    both = build_clips(
+        clips, CONFIG, tmp_path, variants=("mirror", "crop"), workers=1, progress=False
+    )
+    assert both.paths == plain.paths and both.shape == plain.shape and len(both) == 3
     np.testing.assert_array_equal(np.asarray(both), np.asarray(plain))
     frames = read_clip(clips.frame_paths(2), 48)
     for name in ("mirror", "crop"):
         expected = stack_clip(frames, replace(CONFIG, variant=name))
-        np.testing.assert_array_equal(both.variants[name][2], expected)
+        np.testing.assert_array_equal(np.load(both.variants[name][2]), expected)
     part = both[np.array([2, 0])]
     everything = part.everything()
     assert [p.stem for p in everything.paths] == [plain.paths[i].stem for i in (2, 0)] * 3
     assert everything.shape == (6, *plain.shape[1:])
-    np.testing.assert_array_equal(everything[2], both.variants["mirror"][2])
+    np.testing.assert_array_equal(everything[2], np.load(both.variants["mirror"][2]))
     assert len(part.everything(("crop",))) == 4
     with pytest.raises(ElrcnError, match="rotate\\+4"):
         part.everything(("rotate+4",))
 
 
 def test_a_limit_cuts_a_clip_before_its_flow(clips, tmp_path):
-    whole = build_stacks(clips, replace(CONFIG, tim_length=0), tmp_path, 1, progress=False)
+    whole = build_clips(clips, replace(CONFIG, tim_length=0), tmp_path, workers=1, progress=False)
     limit = int(whole.lengths.min())  # steps; the longest clips lose frames
     cut = replace(CONFIG, tim_length=0, max_frames=limit + 1)
-    short = build_stacks(clips, cut, tmp_path, 1, progress=False)
+    short = build_clips(clips, cut, tmp_path, workers=1, progress=False)
     assert short.shape[1] == limit < whole.shape[1]
     longest = int(whole.lengths.argmax())
     np.testing.assert_array_equal(short[longest], whole[longest][:limit])
     with pytest.raises(ElrcnError, match="max_frames"):
-        build_stacks(clips, replace(CONFIG, max_frames=1), tmp_path, 1, progress=False)
+        build_clips(clips, replace(CONFIG, max_frames=1), tmp_path, workers=1, progress=False)

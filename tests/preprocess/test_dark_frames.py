@@ -14,7 +14,6 @@ import pytest
 import elrcn
 from elrcn.preprocess import tvl1
 from elrcn.preprocess.flow import tvl1_flow
-from elrcn.preprocess.flow_torch import flow_batch
 
 REFERENCE = Path(__file__).parents[1] / "data" / "tvl1_reference"
 
@@ -156,13 +155,6 @@ def test_a_point_on_black_has_the_flow_of_the_slow_algorithm():
 def test_dark_frames_have_a_finite_flow_from_opencv():
     for pair in [*map(dark, KINDS), point()]:
         assert np.isfinite(tvl1_flow(*pair, "opencv")).all()
-
-
-def test_dark_frames_in_a_batch_have_the_compiled_flow():
-    first, second = (np.stack(frames) for frames in zip(*map(dark, KINDS), strict=True))
-    for k, flow in enumerate(flow_batch(first, second, "cpu")):
-        apart = np.linalg.norm(flow - tvl1_flow(first[k], second[k]), axis=-1)
-        assert apart.mean() < 1e-3
 
 
 @pytest.mark.parametrize("slope", [0.0, 1e-22, 1e-19, 9e-6, 1.1e-5, 1.0])

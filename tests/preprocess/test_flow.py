@@ -49,7 +49,7 @@ def test_a_sequence_does_not_depend_on_threads(method):
     assert one.shape == (3, 48, 48, 2)
     np.testing.assert_array_equal(one, flow_sequence(frames, method, threads=3))
     alone = tvl1_flow(second, first, method)
-    np.testing.assert_allclose(one[1], alone, atol=1e-3 if method == "ipol-torch" else 0)
+    np.testing.assert_allclose(one[1], alone, atol=0)
 
 
 def test_eight_bit_frames_are_the_same_as_floating_point():

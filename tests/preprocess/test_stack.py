@@ -11,12 +11,11 @@ import pytest
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
-from elrcn.preprocess import channels, stack
+from elrcn.preprocess import cache as stack
+from elrcn.preprocess import clips as channels
+from elrcn.preprocess.cache import StackArray, build_clips, stack_clip
+from elrcn.preprocess.clips import read_clip, read_grey
 from elrcn.preprocess.flow import flow_sequence
-from elrcn.preprocess.frames import read_clip, read_grey
-from elrcn.preprocess.stack import build_frames, build_stacks, stack_clip
-from elrcn.preprocess.stackarray import StackArray
-from elrcn.preprocess.variants import build_augmented
 
 CONFIG = PreprocessConfig(size=16, flow_size=32, tim_length=4)
 
@@ -134,8 +133,8 @@ def test_what_is_no_clip_is_refused(frames, said):
 
 
 def test_stacks_do_not_depend_on_workers(clips, tmp_path):
-    one = build_stacks(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
-    many = build_stacks(clips, CONFIG, tmp_path / "b", workers=4, progress=False)
+    one = build_clips(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
+    many = build_clips(clips, CONFIG, tmp_path / "b", workers=4, progress=False)
     assert one.shape == many.shape == (3, 3, 5, 16, 16)
     assert cached(tmp_path / "a") == cached(tmp_path / "b")
     for i in range(3):
@@ -145,7 +144,7 @@ def test_stacks_do_not_depend_on_workers(clips, tmp_path):
 
 
 def test_an_interrupted_run_resumes(clips, tmp_path, monkeypatch):
-    whole = build_stacks(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
+    whole = build_clips(clips, CONFIG, tmp_path / "a", workers=1, progress=False)
     expected = cached(tmp_path / "a")
     made, real = [], stack.stack_clip
 
@@ -157,43 +156,45 @@ def test_an_interrupted_run_resumes(clips, tmp_path, monkeypatch):
 
     monkeypatch.setattr(stack, "stack_clip", twice)
     with pytest.raises(KeyboardInterrupt):
-        build_stacks(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
+        build_clips(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
     assert len(cached(tmp_path / "b")) == 2
     assert not list((tmp_path / "b").rglob("*.part"))
     made.clear()
-    again = build_stacks(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
+    again = build_clips(clips, CONFIG, tmp_path / "b", workers=1, progress=False)
     assert len(made) == 1
     assert cached(tmp_path / "b") == expected
     np.testing.assert_array_equal(np.asarray(again), np.asarray(whole))
 
 
 def test_a_cached_file_cut_short_is_made_again(clips, tmp_path):
-    first = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    first = build_clips(clips, CONFIG, tmp_path, progress=False)
     before = cached(tmp_path)
     data = first.paths[1].read_bytes()
     first.paths[1].write_bytes(data[: len(data) // 2])
-    build_stacks(clips, CONFIG, tmp_path, progress=False)
+    build_clips(clips, CONFIG, tmp_path, progress=False)
     assert cached(tmp_path) == before
 
 
 def test_the_cache_tells_configurations_apart(clips, tmp_path):
-    a = build_stacks(clips, CONFIG, tmp_path, progress=False)
-    b = build_stacks(clips, replace(CONFIG, tim_length=5), tmp_path, progress=False)
+    a = build_clips(clips, CONFIG, tmp_path, progress=False)
+    b = build_clips(clips, replace(CONFIG, tim_length=5), tmp_path, progress=False)
     assert not set(a.paths) & set(b.paths) and b.shape[1] == 4
-    frames = build_frames(clips, CONFIG, tmp_path, progress=False)
-    same = build_frames(clips, replace(CONFIG, flow="opencv", size=20), tmp_path, progress=False)
+    frames = build_clips(clips, CONFIG, tmp_path, "grey", progress=False)
+    same = build_clips(
+        clips, replace(CONFIG, flow="opencv", size=20), tmp_path, "grey", progress=False
+    )
     assert frames.paths == same.paths
 
 
 def test_grey_sequences(clips, tmp_path):
-    frames = build_frames(clips, CONFIG, tmp_path, progress=False)
+    frames = build_clips(clips, CONFIG, tmp_path, "grey", progress=False)
     assert frames.shape == (3, 4, 1, 32, 32) and frames.dtype == np.uint8
     ends = read_clip(clips.frame_paths(0), 32)[[0, -1]]
     np.testing.assert_array_equal(frames[0][[0, -1], 0], np.rint(ends))
 
 
 def test_a_stack_array_indexes_as_an_array_does(clips, tmp_path):
-    lazy = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    lazy = build_clips(clips, CONFIG, tmp_path, progress=False)
     full = np.asarray(lazy)
     assert full.shape == lazy.shape and full.dtype == lazy.dtype and len(lazy) == 3
     np.testing.assert_array_equal(lazy[-1], full[-1])
@@ -212,28 +213,28 @@ def test_a_stack_array_indexes_as_an_array_does(clips, tmp_path):
 
 def test_without_tim_short_clips_end_at_rest(clips, tmp_path):
     config = replace(CONFIG, tim_length=0)
-    lazy = build_stacks(clips, config, tmp_path, progress=False)
+    lazy = build_clips(clips, config, tmp_path, progress=False)
     assert lazy.shape == (3, 8, 5, 16, 16) and list(lazy.lengths) == [5, 8, 4]
     short = lazy[2]
     assert (short[4:, :4] == 0).all() and np.abs(short[3, :4]).max() > 0
     assert (short[4:, 4] == short[3, 4]).all()
     np.testing.assert_array_equal(lazy.frame(2, 6), short[6])
     assert lazy[[2]].shape == (1, 8, 5, 16, 16)
-    capped = build_stacks(clips, config, tmp_path, progress=False, max_length=5)
+    capped = build_clips(clips, config, tmp_path, progress=False, max_length=5)
     np.testing.assert_array_equal(capped[1], lazy[1][:5])
 
 
 def test_a_clip_hash_is_computed_where_the_manifest_has_none(clips, tmp_path):
-    known = build_stacks(clips, CONFIG, tmp_path, progress=False)
+    known = build_clips(clips, CONFIG, tmp_path, progress=False)
     bare = Clips(clips.table.drop(columns="sha256"), clips.roots)
-    assert build_stacks(bare, CONFIG, tmp_path, progress=False).paths == known.paths
+    assert build_clips(bare, CONFIG, tmp_path, progress=False).paths == known.paths
 
 
 def damage(clips, tmp_path, change):
     path = clips.frame_paths(1)[3]
     change(path)
     with pytest.raises(ElrcnError) as caught:
-        build_stacks(clips, CONFIG, tmp_path / "cache", workers=2, progress=False)
+        build_clips(clips, CONFIG, tmp_path / "cache", workers=2, progress=False)
     assert caught.value.where == path
     return str(caught.value)
 
@@ -260,7 +261,7 @@ def test_a_clip_of_one_frame_is_refused(clips, tmp_path):
     table["frames"] = [names[:1] for names in table["frames"]]
     for tim_length in (0, 4):
         with pytest.raises(ElrcnError, match="two frames"):
-            build_stacks(
+            build_clips(
                 Clips(table, clips.roots),
                 replace(CONFIG, tim_length=tim_length),
                 tmp_path,
@@ -279,9 +280,9 @@ def test_no_stack_holds_a_value_that_is_not_finite(clips, tmp_path, monkeypatch,
         return frames
 
     monkeypatch.setattr(stack, "read_clip", damaged)
-    for build in (build_stacks, build_frames, build_augmented):
+    for more in ({}, {"kind": "grey"}, {"variants": ("mirror",)}):
         with pytest.raises(ElrcnError, match=r"EP01: The frame of step \d of 4 .* not finite"):
-            build(clips, CONFIG, tmp_path, workers=1, progress=False)
+            build_clips(clips, CONFIG, tmp_path, workers=1, progress=False, **more)
     assert not [
         path for path in cached(tmp_path) if not np.isfinite(np.load(tmp_path / path)).all()
     ]
@@ -294,7 +295,7 @@ def test_no_stack_holds_a_value_that_is_not_finite(clips, tmp_path, monkeypatch,
 
     monkeypatch.setattr(channels, "flow_sequence", flow)
     with pytest.raises(ElrcnError, match="EP00: The channel flow_y of step 2 of 3"):
-        build_stacks(clips, CONFIG, tmp_path / "flow", workers=1, progress=False)
+        build_clips(clips, CONFIG, tmp_path / "flow", workers=1, progress=False)
     assert not cached(tmp_path / "flow")
 
 
@@ -305,7 +306,7 @@ def test_a_full_disk_leaves_no_half_written_file(clips, tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(ElrcnError, match="No space left"):
-        build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+        build_clips(clips, CONFIG, tmp_path / "cache", progress=False)
     assert [p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()] == ["config.json"]
 
 
@@ -315,28 +316,30 @@ def test_a_full_disk_leaves_no_half_written_file(clips, tmp_path, monkeypatch):
 )
 def test_an_impossible_configuration_is_refused(clips, tmp_path, change):
     with pytest.raises(ElrcnError):
-        build_stacks(clips, replace(CONFIG, **change), tmp_path / "cache", progress=False)
+        build_clips(clips, replace(CONFIG, **change), tmp_path / "cache", progress=False)
     assert not (tmp_path / "cache").exists()
 
 
 def test_clips_of_other_code_are_not_taken(clips, tmp_path, other_code):
     cache = tmp_path / "cache"
-    first = build_stacks(clips, CONFIG, cache, progress=False)
-    grey = build_frames(clips, CONFIG, cache, progress=False)
+    first = build_clips(clips, CONFIG, cache, progress=False)
+    grey = build_clips(clips, CONFIG, cache, "grey", progress=False)
     other_code("report/style.py")
-    assert build_stacks(clips, CONFIG, cache, progress=False).paths == first.paths
+    assert build_clips(clips, CONFIG, cache, progress=False).paths == first.paths
     other_code("preprocess/flow.py")
-    again = build_stacks(clips, CONFIG, cache, progress=False)
+    again = build_clips(clips, CONFIG, cache, progress=False)
     assert not set(again.paths) & set(first.paths)
-    assert not set(build_frames(clips, CONFIG, cache, progress=False).paths) & set(grey.paths)
+    assert not set(build_clips(clips, CONFIG, cache, "grey", progress=False).paths) & set(
+        grey.paths
+    )
     np.testing.assert_array_equal(again[0], first[0])
 
 
-@pytest.mark.parametrize("build", [build_stacks, build_frames])
+@pytest.mark.parametrize("kind", ["stack", "grey"])
 @pytest.mark.parametrize("number", range(10))
-def test_a_damaged_clip_is_named_and_made_again(clips, tmp_path, corruptions, build, number):
+def test_a_damaged_clip_is_named_and_made_again(clips, tmp_path, corruptions, kind, number):
     cache = tmp_path / "cache"
-    first = build(clips, CONFIG, cache, progress=False)
+    first = build_clips(clips, CONFIG, cache, kind, progress=False)
     values, path = np.array(first), first.paths[1]
     path.write_bytes(corruptions(path.read_bytes())[number])
     os.utime(path, ns=(number, number))
@@ -345,14 +348,14 @@ def test_a_damaged_clip_is_named_and_made_again(clips, tmp_path, corruptions, bu
     with pytest.raises(ElrcnError, match="missing or damaged"):
         first.frame(1, 0)
     with pytest.warns(RuntimeWarning, match=re.escape(path.name)):
-        again = build(clips, CONFIG, cache, progress=False)
+        again = build_clips(clips, CONFIG, cache, kind, progress=False)
     np.testing.assert_array_equal(again, values)
 
 
 def test_the_whole_file_of_another_clip_is_not_taken(clips, tmp_path):
-    first = build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+    first = build_clips(clips, CONFIG, tmp_path / "cache", progress=False)
     values = np.array(first)
     first.paths[1].write_bytes(first.paths[0].read_bytes())
     with pytest.warns(RuntimeWarning, match="made again"):
-        again = build_stacks(clips, CONFIG, tmp_path / "cache", progress=False)
+        again = build_clips(clips, CONFIG, tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(again, values)
