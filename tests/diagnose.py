@@ -31,8 +31,8 @@ from elrcn.evaluation.runner import fixed_threads, fold_seed, seeded_clone
 from elrcn.experiments.methods import SE, TE
 from elrcn.experiments.tasks import EMOTION_ABLATION as TASK
 from elrcn.experiments.weights import Options
+from elrcn.features.base import LinearSVM
 from elrcn.features.flow_sums import FlowSums
-from elrcn.features.svm import LinearSVM
 from elrcn.files import side_by_side, write
 from elrcn.models.clip_classifier import vote_shares
 from tests.tune import CORPORA, changed, tuning_session

@@ -1,12 +1,8 @@
-"""What a comparison of two methods can decide: P(A > B), detectable differences, chance.
-
-A p-value says whether a difference is there, not whether it matters, nor what so few subjects
-could have shown. These three numbers do.
-"""
+"""Two methods on the same clips: what differs, how sure that is, what choosing on the test adds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +10,122 @@ import pandas as pd
 from scipy.stats import binom, t
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.metrics import get_metric
+from elrcn.evaluation.metrics import get_metric, row_classes
 from elrcn.evaluation.statistics import (
     interval,
     least_units,
+    permutation_test,
     resampled_scores,
     resamples,
+    subject_confusions,
     subject_pairs,
 )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Outcome of `compare`: first method against second, on the same clips.
+
+    Attributes
+    ----------
+    difference : float
+        First method's score minus the second's.
+    low, high : float
+        Interval of the difference, by resampling subjects; NaN where there is none.
+    p_value : float
+        Two-sided, from the permutation test over subjects, for one comparison alone.
+    subjects : int
+        Subjects compared.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    subjects: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval: about the smallest difference that could be told."""
+        return (self.high - self.low) / 2
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 if the whole interval lies above or below 0, else 0: not told apart."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def bootstrap_difference(
+    rows_a: pd.DataFrame,
+    rows_b: pd.DataFrame,
+    metric,
+    n: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    classes=None,
+    per_fold: bool = False,
+) -> tuple[float, float]:
+    """Interval of the difference of two methods' scores, by resampling subjects.
+
+    A drawn subject brings both methods' answers about the same clips, so that what makes a subject
+    easy or hard for both cancels. This is why the interval is usually narrower than the two
+    methods' own intervals suggest. Of several seeds the means of the scores are compared.
+
+    Parameters
+    ----------
+    rows_a, rows_b : DataFrame
+        Prediction rows of the same clips.
+    metric : str or callable
+        As for `elrcn.evaluation.statistics.bootstrap_interval`, and so are `n`, `seed`, `level`,
+        `classes` and `per_fold` (there the folds are those of `rows_a`).
+
+    Returns
+    -------
+    low, high : float
+        Of the first method's score minus the second's; NaN where
+        `elrcn.evaluation.statistics.interval` gives none.
+
+    Raises
+    ------
+    ElrcnError
+        If the rows are not of the same clips, the score is unknown or `level` is not between 0
+        and 1.
+    """
+    folds = subject_pairs(rows_a, rows_b, classes, per_fold)
+    first, second = resampled_scores(folds, get_metric(metric), n, seed).mean(axis=1)
+    return interval(first - second, [pair.shape[2] for pair in folds], level)
+
+
+def compare(
+    rows_a: pd.DataFrame,
+    rows_b: pd.DataFrame,
+    metric="uar",
+    n: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    classes=None,
+    per_fold: bool = False,
+    swaps: int = 10000,
+) -> Comparison:
+    """Compare two methods on the same clips.
+
+    Parameters
+    ----------
+    rows_a, rows_b, metric, n, seed, level, classes, per_fold
+        As for `bootstrap_difference`.
+    swaps : int
+        Swaps of the permutation test.
+
+    Raises
+    ------
+    ElrcnError
+        As `bootstrap_difference`.
+    """
+    classes = classes or row_classes(rows_a)
+    low, high = bootstrap_difference(rows_a, rows_b, metric, n, seed, level, classes, per_fold)
+    test = permutation_test(rows_a, rows_b, metric, swaps, seed, classes, per_fold)
+    return Comparison(test.difference, low, high, test.p_value, test.n)
+
 
 #: P(A > B) from which Bouthillier et al. 2021 call a difference meaningful.
 MEANINGFUL = 0.75
@@ -273,3 +377,148 @@ def least_above_chance(n: int, chance: float, level: float = 0.95) -> float:
         )
     # P(X >= k) = sf(k - 1) <= 1 - level, and isf gives the least k - 1 for which that holds.
     return (float(binom.isf(1 - level, n, chance)) + 1) / n
+
+
+def _confusions(choices: Mapping[int, pd.DataFrame], classes):
+    """Sorted choices, subjects (S,), confusion matrices (K, S, C, C)."""
+    if not choices:
+        raise ElrcnError("There is nothing to choose from.")
+    keys = sorted(choices)
+    first = choices[keys[0]]
+    if first.empty:
+        raise ElrcnError("There are no prediction rows to choose by.")
+    clips = sorted(zip(first["clip_id"], first["true"], strict=True))
+    for key in keys:
+        if sorted(zip(choices[key]["clip_id"], choices[key]["true"], strict=True)) != clips:
+            raise ElrcnError(
+                f"The choices {keys[0]} and {key} were not measured on the same clips.",
+                fix="run all of them on the same manifest and task",
+            )
+    classes = tuple(classes or row_classes(first))
+    found = [subject_confusions(choices[key], classes) for key in keys]
+    return keys, found[0][0], np.array([matrices for _, matrices in found])
+
+
+def _gather(choices: Mapping[int, pd.DataFrame], chosen: Mapping[str, int]) -> pd.DataFrame:
+    """Rows of every subject under the choice made for it, in the order of the first choice."""
+    first = choices[min(choices)]
+    parts = [
+        rows[rows["subject"].astype(str).map(chosen) == key].assign(chosen=key)
+        for key, rows in choices.items()
+    ]
+    gathered = pd.concat(parts).set_index("clip_id", drop=False)
+    return gathered.loc[first["clip_id"]].reset_index(drop=True)
+
+
+def oracle_rows(rows_by_epochs: Mapping[int, pd.DataFrame], classes=None) -> pd.DataFrame:
+    """Rows of the leak: for each subject the epochs that answer most of its own clips right.
+
+    Parameters
+    ----------
+    rows_by_epochs : mapping of int to DataFrame
+        Epochs trained (or any other choice) to prediction rows of the same clips.
+    classes : sequence of str, optional
+        Default: those of the columns ``p_<class>``.
+
+    Returns
+    -------
+    DataFrame
+        Prediction rows with a column `chosen`, in the order of the rows of the smallest key. Where
+        several choices are equally right the smallest key is taken.
+
+    Raises
+    ------
+    ElrcnError
+        If there is nothing to choose from, or the rows are not of the same clips.
+    """
+    keys, subjects, confusions = _confusions(rows_by_epochs, classes)
+    right = np.trace(confusions, axis1=-2, axis2=-1)
+    best = right.argmax(axis=0)
+    return _gather(rows_by_epochs, {s: keys[i] for s, i in zip(subjects, best, strict=True)})
+
+
+def others_rows(
+    rows_by_epochs: Mapping[int, pd.DataFrame], metric="uar", classes=None
+) -> pd.DataFrame:
+    """Rows of the honest choice: for each subject the epochs that are best on all other subjects.
+
+    Parameters are those of `oracle_rows`; `metric` is pooled over the other subjects' clips.
+
+    Returns
+    -------
+    DataFrame
+        As from `oracle_rows`.
+
+    Raises
+    ------
+    ElrcnError
+        As from `oracle_rows`, also if there is a single subject.
+
+    Notes
+    -----
+    What is not leaked: no answer about the subject itself takes part in its choice, so the choice
+    cannot follow luck on its few clips. What remains: the other subjects' answers come from models
+    whose training clips include this subject's (each of them held out someone else), so its labels
+    act on the choice through those models' weights. A strict nesting would train a model for
+    every pair of subjects instead. The remaining path carries one number (the epochs) that all
+    subjects nearly share, and not what was right about this subject's clips. There is an effect
+    the other way too: a subject that does well at some k is missing from k's score when its own
+    choice is made, so this choice is too pessimistic where several numbers of epochs are about
+    equally good or a class comes from one or two subjects. Compare with the last epoch as well,
+    which chooses nothing.
+    """
+    score = get_metric(metric)
+    keys, subjects, confusions = _confusions(rows_by_epochs, classes)
+    if len(subjects) < 2:
+        raise ElrcnError("Choosing on the other subjects needs at least two subjects.")
+    others = confusions.sum(axis=1, keepdims=True) - confusions
+    best = _first_best(score(others))
+    return _gather(rows_by_epochs, {s: keys[i] for s, i in zip(subjects, best, strict=True)})
+
+
+def _first_best(values: np.ndarray) -> np.ndarray:
+    """First index along axis 0 whose value is the greatest; sums that round differently tie."""
+    return (values >= np.nanmax(values, axis=0) - 1e-12).argmax(axis=0)
+
+
+def best_choice(choices: Mapping[int, pd.DataFrame], metric="uar", classes=None) -> int:
+    """Give the key with the best score on all test clips: the milder leak, one choice for all."""
+    keys, _, confusions = _confusions(choices, classes)
+    return keys[int(_first_best(get_metric(metric)(confusions.sum(axis=1))))]
+
+
+def best_of_gain(
+    choices: Mapping[int, pd.DataFrame],
+    metric="uar",
+    n: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    classes=None,
+) -> tuple[float, float, float]:
+    """Measure what reporting the best of several runs adds over their mean.
+
+    Parameters
+    ----------
+    choices : mapping of int to DataFrame
+        Seed (or any other choice) to prediction rows of the same clips.
+    metric, n, seed, level, classes
+        As for `elrcn.evaluation.statistics.bootstrap_interval`.
+
+    Returns
+    -------
+    gain, low, high : float
+        Best score minus mean score, never below 0, and its interval (NaN where there is none). In
+        every resample of the subjects the best is chosen anew, as whoever reports it would have
+        done.
+
+    Raises
+    ------
+    ElrcnError
+        If there is nothing to choose from, or the rows are not of the same clips.
+    """
+    score = get_metric(metric)
+    _, subjects, confusions = _confusions(choices, classes)
+    values = resampled_scores([confusions], score, n, seed)
+    gains = values.max(axis=0) - values.mean(axis=0)
+    whole = score(confusions.sum(axis=1))
+    return float(whole.max() - whole.mean()), *interval(gains, len(subjects), level)

@@ -88,7 +88,7 @@ def aligned_probabilities(estimator, X, classes: Sequence) -> np.ndarray:
 def describe_once(estimator, X, progress: bool = False):
     """Take a descriptor of single clips off the front of a pipeline, and describe all clips now.
 
-    Such a step (``per_clip`` is true: `elrcn.features.clips.ClipDescriptor`) learns nothing and
+    Such a step (``per_clip`` is true: `elrcn.features.base.ClipDescriptor`) learns nothing and
     sees one clip at a time, so the folds' rows are the same as if each fold did it again, and
     nothing of a test clip can reach a training clip.
 
@@ -107,7 +107,7 @@ def converged(model) -> bool:
     """Whether the fitted `model` and every step of it converged; what says nothing did.
 
     An estimator that stops at a limit says so by ``converged_``
-    (`elrcn.features.svm.LinearSVM`).
+    (`elrcn.features.base.LinearSVM`).
     """
     steps = (step for _, step in getattr(model, "steps", ()))
     return bool(getattr(model, "converged_", True)) and all(map(converged, steps))

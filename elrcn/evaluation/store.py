@@ -1,4 +1,4 @@
-"""Prediction rows on disk: one run a folder, one file a fold, durable the moment a fold ends."""
+"""Prediction rows on disk, a file a fold, and their file format."""
 
 from __future__ import annotations
 
@@ -15,8 +15,68 @@ import pandas as pd
 
 from elrcn.config import canonical, config_hash
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.foldfile import COLUMNS, decode_rows, encode_rows
 from elrcn.files import computed_once, read_json, set_aside, sweep, write, write_json
+
+#: Columns of a prediction row; one column ``p_<class>`` a class follows.
+COLUMNS = ("run", "fold", "clip_id", "subject", "true", "predicted")
+_FOOT = "# rows {} sha256 {}"
+
+
+def encode_rows(rows: pd.DataFrame, run: str, fold: str, card: str = "") -> str:
+    """CSV text of one fold's rows, closed by a line with their number and a checksum.
+
+    Probabilities are written as the shortest decimal that reads back as the same double (a float32
+    widens to a double exactly), so rows survive the disk bit for bit.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Columns ``clip_id, subject, true, predicted`` and one ``p_<class>`` a class.
+    run, fold : str
+        Fill the first two columns.
+    card : str
+        Digest of what the run depends on: rows put into another run's folder are not its own.
+    """
+    chances = [c for c in rows.columns if c.startswith("p_")]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *chances])
+    for row in rows.to_dict("records"):
+        plain = [str(row[c]) for c in COLUMNS[2:]]
+        writer.writerow([run, fold, *plain, *(repr(float(row[c])) for c in chances)])
+    body = text.getvalue()
+    return body + _foot(body, len(rows), card) + "\n"
+
+
+def _foot(body: str, count: int, card: str) -> str:
+    return _FOOT.format(count, hashlib.sha256((card + body).encode()).hexdigest())
+
+
+def decode_rows(data: bytes, card: str = "") -> pd.DataFrame:
+    """Read what `encode_rows` wrote for the same `card`.
+
+    Raises
+    ------
+    ValueError
+        If the text does not agree with its last line: cut short, edited, of another run or of
+        another kind.
+    """
+    body, _, foot = data.decode("utf-8").removesuffix("\n").rpartition("\n")
+    body += "\n"
+    try:
+        table = list(csv.reader(io.StringIO(body)))
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+    if not table or tuple(table[0][: len(COLUMNS)]) != COLUMNS:
+        raise ValueError("not a table of prediction rows")
+    head, rows = table[0], table[1:]
+    if foot != _foot(body, len(rows), card):
+        raise ValueError("rows and checksum disagree")
+    frame = pd.DataFrame(rows, columns=head, dtype=object)
+    for column in head[len(COLUMNS) :]:
+        frame[column] = [float(v) for v in frame[column]]
+    return frame
+
 
 _FIX = "free space on the disk or choose another folder, and run again: finished folds are kept"
 

@@ -73,7 +73,7 @@ class Method:
 
 
 def _majority(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-    from elrcn.features.majority import majority_classifier
+    from elrcn.features.base import majority_classifier
 
     return majority_classifier()
 

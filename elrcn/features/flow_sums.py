@@ -12,8 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from elrcn.errors import ElrcnError
-from elrcn.features.clips import ClipDescriptor, block_means
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_means
 
 #: Channels of a stack that are summed: p, q and strain (`elrcn.preprocess.clips.CHANNELS`).
 SUMMED = (0, 1, 3)

@@ -12,8 +12,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.clips import ClipDescriptor, block_means
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_means
 
 POLYHEDRA = ("icosahedron", "dodecahedron")
 

@@ -11,8 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.clips import ClipDescriptor, block_edges
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_edges
 
 
 def orientation_bins(p: np.ndarray, q: np.ndarray, bins: int, symmetric: bool = True) -> np.ndarray:

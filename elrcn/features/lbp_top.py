@@ -14,8 +14,7 @@ from numba import njit
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.clips import ClipDescriptor, block_edges
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_edges
 
 PLANES = ("XY", "XT", "YT")
 
@@ -268,6 +267,6 @@ def lbp_top_svm(C: float = 10000.0, **options) -> Pipeline:
     -------
     sklearn.pipeline.Pipeline
         Steps ``features`` and ``svm``. Its `predict_proba` is not calibrated: see
-        `elrcn.features.svm.LinearSVM`.
+        `elrcn.features.base.LinearSVM`.
     """
     return Pipeline([("features", LBPTOP(**options)), ("svm", LinearSVM(C=C))])

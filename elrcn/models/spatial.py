@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from elrcn.config import TrainConfig, VGGConfig
 from elrcn.errors import ElrcnError
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import LinearSVM
 from elrcn.models.clip_classifier import ClipClassifier, encode_labels, stage_seed, vote_shares
 from elrcn.models.inputs import Quirks, check_clips
 from elrcn.models.spatial_stage import SpatialSpec, untrained_network
@@ -109,7 +109,7 @@ class FrozenFeatureSVM(ClipClassifier):
     Attributes
     ----------
     converged_ : bool
-        Whether the SVM did, see `elrcn.features.svm.LinearSVM`.
+        Whether the SVM did, see `elrcn.features.base.LinearSVM`.
 
     Notes
     -----

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from elrcn.evaluation.comparison import compare
-from elrcn.evaluation.decisions import MEANINGFUL, decide
+from elrcn.evaluation.decisions import MEANINGFUL, compare, decide
 from elrcn.evaluation.statistics import holm
 from elrcn.report.html import SCORES, interval_text, small_html
 from elrcn.report.style import WIDTH, figure_style, series

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from elrcn.evaluation.comparison import compare
-from elrcn.evaluation.leak import best_choice, oracle_rows, others_rows
+from elrcn.evaluation.decisions import best_choice, compare, oracle_rows, others_rows
 from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.statistics import bootstrap_interval
 from elrcn.report.html import interval_text

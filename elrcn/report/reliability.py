@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from elrcn.evaluation.decisions import least_above_chance
-from elrcn.evaluation.leak import best_of_gain
+from elrcn.evaluation.decisions import best_of_gain, least_above_chance
 from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.statistics import (
     bootstrap_interval,
@@ -73,7 +72,7 @@ def seed_spread(
     DataFrame
         Index `variant`; columns `seeds`, `mean`, `sd_over_seeds` (of a sample), `range_over_seeds`,
         `sd_over_subjects` (mean over the seeds), and `best_seed_gain`, `gain_low`, `gain_high` from
-        `elrcn.evaluation.leak.best_of_gain`. All in UAR.
+        `elrcn.evaluation.decisions.best_of_gain`. All in UAR.
     """
     found = {}
     for variant, part in table.groupby("variant", sort=False):

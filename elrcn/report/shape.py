@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.config import PROFILES, Profile
-from elrcn.evaluation.comparison import compare
+from elrcn.evaluation.decisions import compare
 from elrcn.evaluation.statistics import holm
 from elrcn.experiments.registry import REGISTRY
 from elrcn.report.comparison import NEITHER, p_text, verdict

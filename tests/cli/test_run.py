@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from elrcn.cli import main
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import LinearSVM
 from elrcn.workspace import find_workspace
 
 HERE = find_workspace(__file__)

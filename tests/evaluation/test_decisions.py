@@ -9,7 +9,7 @@ from elrcn.errors import ElrcnError
 from elrcn.evaluation import decisions as d
 from elrcn.evaluation.metrics import pooled, uar, war
 from elrcn.evaluation.statistics import subject_pairs
-from tests.evaluation.test_comparison import rows_of, two_methods
+from tests.evaluation.test_differences import rows_of, two_methods
 
 
 def seeded(*parts):

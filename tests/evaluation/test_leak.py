@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.leak import best_choice, best_of_gain, oracle_rows, others_rows
+from elrcn.evaluation.decisions import best_choice, best_of_gain, oracle_rows, others_rows
 from elrcn.evaluation.metrics import pooled
 
 CLASSES = ("a", "b")

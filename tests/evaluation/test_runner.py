@@ -22,8 +22,7 @@ from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.protocols import hde_folds, loso_folds
 from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
-from elrcn.features.clips import ClipDescriptor
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import ClipDescriptor, LinearSVM
 from elrcn.report.ablation import ablation_table
 from elrcn.report.tables import convergence_note, save_table
 from elrcn.workspace import Workspace

@@ -3,8 +3,7 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.svm import SVC
 
-from elrcn.features.majority import majority_classifier
-from elrcn.features.svm import LinearSVM
+from elrcn.features.base import LinearSVM, majority_classifier
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])

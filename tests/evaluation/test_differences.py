@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm, t
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.comparison import bootstrap_difference, compare
+from elrcn.evaluation.decisions import bootstrap_difference, compare
 from elrcn.evaluation.metrics import fold_mean, pooled, scores
 from elrcn.evaluation.statistics import bootstrap_interval, permutation_test
 
