@@ -9,11 +9,10 @@ from torch.nn import functional as F
 
 from elrcn.config import VGGConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.device import memory_format, resolve_device, session
-from elrcn.models.inputs import check_clips
-from elrcn.models.sources import frame_source, frames_at_once
+from elrcn.models.inputs import check_clips, frame_source, frames_at_once
+from elrcn.models.networks import VGG
 from elrcn.models.spatial_stage import SpatialNetwork
-from elrcn.models.vgg import VGG
+from elrcn.models.train import memory_format, resolve_device, session
 from elrcn.preprocess.clips import resize
 
 

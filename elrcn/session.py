@@ -17,7 +17,7 @@ from elrcn.databases.synthetic import corpus_of, is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest
-from elrcn.models.device import resolve_device
+from elrcn.models.train import resolve_device
 from elrcn.preprocess.cache import StackArray, build_clips
 from elrcn.preprocess.clips import VARIANTS
 from elrcn.preprocess.faces import find_crops

@@ -34,7 +34,7 @@ from elrcn.experiments.weights import Options
 from elrcn.features.base import LinearSVM
 from elrcn.features.flow_sums import FlowSums
 from elrcn.files import side_by_side, write
-from elrcn.models.clip_classifier import vote_shares
+from elrcn.models.estimators import vote_shares
 from tests.tune import CORPORA, changed, tuning_session
 
 COMMITTED = Path(__file__).parents[1] / "data_manifest" / "demo_diagnosis.csv"
@@ -82,11 +82,11 @@ class Case:
     standardised: bool = False
 
 
-_FLOW = {"stream": "flow"}
+_FLOW = {"streams": ("flow",)}
 _OLD = {"finetune_train.lr": 1e-3}
 _START = {"identities": {}, "nothing": {"pretrained": None}}
 CASES = (
-    *(Case("channels", name, estimator={"stream": stream})
+    *(Case("channels", name, estimator={"streams": (stream,)})
       for name, stream in (("five channels", "all"), ("flow", "flow"), ("strain", "strain"),
                            ("grey", "grey"))),
     Case("scale", "five channels, all at equal weight", profile={"scaling": "standard"}),

@@ -11,9 +11,8 @@ from elrcn.estimate.costs import temporal_cost, vgg_cost
 from elrcn.evaluation.protocols import Fold
 from elrcn.experiments import Options, plan_manifest
 from elrcn.experiments.planned import planned_manifest
-from elrcn.models.elrcn import ELRCNTE
-from elrcn.models.temporal import TemporalHead
-from elrcn.models.vgg import VGG, count_parameters
+from elrcn.models.estimators import ELRCN, TE_STREAMS
+from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 
@@ -82,7 +81,7 @@ def test_speed_counts_passes_and_updates():
 
 def test_te_has_three_networks_and_a_temporal_stage():
     folds = [Fold("a", np.arange(2, 10), np.arange(2)), Fold("b", np.arange(8), np.arange(8, 10))]
-    parts = stages(ELRCNTE(), folds, 9, 5)
+    parts = stages(ELRCN(streams=TE_STREAMS), folds, 9, 5)
     assert [s.name for s in parts] == [
         "spatial (flow)", "spatial (strain)", "spatial (grey)", "temporal",
     ]  # fmt: skip

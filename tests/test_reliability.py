@@ -9,9 +9,9 @@ import torch
 from elrcn.config import PROFILES, TemporalConfig, TrainConfig
 from elrcn.experiments import plan, run
 from elrcn.experiments.reliability import EPOCHS, EXPERIMENTS, epochs_in, rows_by_epochs
-from elrcn.models.device import session as torch_session
-from elrcn.models.sources import TensorSource
-from elrcn.models.temporal import TemporalHead
+from elrcn.models.inputs import TensorSource
+from elrcn.models.networks import TemporalHead
+from elrcn.models.train import session as torch_session
 from elrcn.models.train import train
 from elrcn.session import Session
 from elrcn.workspace import Workspace

@@ -37,7 +37,7 @@ from elrcn.experiments.weights import Options
 from elrcn.features.flow_sums import flow_sums_svm
 from elrcn.features.lbp_top import lbp_top_svm
 from elrcn.files import side_by_side, write
-from elrcn.models.clip_classifier import vote_shares
+from elrcn.models.estimators import vote_shares
 from elrcn.session import Session
 
 COMMITTED = Path(__file__).parents[1] / "data_manifest" / "demo_tuning.csv"

@@ -34,7 +34,7 @@ def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
       papermill --help-notebook notebooks/table1.ipynb      explains the parameters
     """
     from elrcn.config import VGGConfig, get_profile
-    from elrcn.models.device import resolve_device
+    from elrcn.models.train import resolve_device
     from elrcn.publish.runner import run_notebooks
     from elrcn.workspace import find_workspace
 

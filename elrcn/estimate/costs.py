@@ -53,7 +53,7 @@ class NetworkCost:
 
 
 def vgg_cost(config: VGGConfig, channels: int, classes: int) -> NetworkCost:
-    """Cost of `elrcn.models.vgg.VGG` for one frame.
+    """Cost of `elrcn.models.networks.VGG` for one frame.
 
     With the defaults, 3 channels and 1000 classes: 138,357,544 parameters, 15.47e9 MACs.
     """
@@ -80,7 +80,7 @@ def vgg_cost(config: VGGConfig, channels: int, classes: int) -> NetworkCost:
 
 
 def temporal_cost(config: TemporalConfig, inputs: int, frames: int, classes: int) -> NetworkCost:
-    """Cost of `elrcn.models.temporal.TemporalHead` for one clip of `frames` feature vectors.
+    """Cost of `elrcn.models.networks.TemporalHead` for one clip of `frames` feature vectors.
 
     An LSTM has four gates, each with the bias vectors that it learns: one or two.
     """

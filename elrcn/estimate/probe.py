@@ -66,10 +66,9 @@ def _measure(stage: Stage, session: Session, steps: int) -> Speed:
     import torch
     from torch.nn import functional as F
 
-    from elrcn.models import device as devices
-    from elrcn.models.temporal import TemporalHead
+    from elrcn.models import train as devices
+    from elrcn.models.networks import VGG, TemporalHead
     from elrcn.models.train import KerasAdam, autocast
-    from elrcn.models.vgg import VGG
 
     device = devices.resolve_device(session.device)
     batch = stage.train.batch_size

@@ -57,7 +57,7 @@ class MethodEstimate:
     @property
     def resident(self) -> float:
         """Bytes of encoded frames beside the networks: a fold's, or what streaming keeps."""
-        from elrcn.models.sources import RESIDENT_BYTES
+        from elrcn.models.inputs import RESIDENT_BYTES
 
         frames = [
             max(s.samples, default=0) * s.inputs * s.config.size**2 * 4

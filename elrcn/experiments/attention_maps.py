@@ -38,8 +38,7 @@ from elrcn.files import (
     side_by_side,
     write_array,
 )
-from elrcn.models.clip_classifier import stage_seed
-from elrcn.models.spatial import SpatialOnly
+from elrcn.models.estimators import SpatialOnly, stage_seed
 from elrcn.models.spatial_stage import untrained_network
 from elrcn.session import Session
 

@@ -124,16 +124,17 @@ def network_settings(session: Session) -> dict:
 
 
 def _elrcn_se(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-    from elrcn.models.elrcn import ELRCNSE
+    from elrcn.models.estimators import ELRCN
 
-    return ELRCNSE(spatial_train=session.profile.spatial_train, **network_settings(session))
+    return ELRCN(spatial_train=session.profile.spatial_train, **network_settings(session))
 
 
 def _elrcn_te(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-    from elrcn.models.elrcn import ELRCNTE
+    from elrcn.models.estimators import ELRCN, TE_STREAMS
 
     weights = initial_weights(session, options)
-    return ELRCNTE(
+    return ELRCN(
+        streams=TE_STREAMS,
         spatial_train=session.profile.finetune_train,
         pretrained=None if weights is None else str(weights),
         **network_settings(session),

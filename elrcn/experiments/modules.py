@@ -53,7 +53,7 @@ def _fine_tuning(session: Session, options: Options) -> dict:
 
 def _from_scratch(streams: tuple[str, ...], vote: str = "majority") -> Builder:
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.spatial import SpatialOnly
+        from elrcn.models.estimators import SpatialOnly
 
         return SpatialOnly(
             streams=streams,
@@ -67,7 +67,7 @@ def _from_scratch(streams: tuple[str, ...], vote: str = "majority") -> Builder:
 
 def _fine_tuned(streams: tuple[str, ...], vote: str = "majority") -> Builder:
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.spatial import SpatialOnly
+        from elrcn.models.estimators import SpatialOnly
 
         return SpatialOnly(
             streams=streams,
@@ -81,7 +81,7 @@ def _fine_tuned(streams: tuple[str, ...], vote: str = "majority") -> Builder:
 
 def _frozen(streams: tuple[str, ...]) -> Builder:
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.spatial import FrozenFeatureSVM
+        from elrcn.models.estimators import FrozenFeatureSVM
 
         return FrozenFeatureSVM(
             streams=streams,
@@ -94,7 +94,7 @@ def _frozen(streams: tuple[str, ...]) -> Builder:
 
 def _pixels(units: tuple[int, ...]) -> Builder:
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.temporal_only import TemporalOnly
+        from elrcn.models.estimators import TemporalOnly
 
         return TemporalOnly(
             temporal=_lstm(session, units),
@@ -108,9 +108,9 @@ def _pixels(units: tuple[int, ...]) -> Builder:
 
 def _flow_features(units: tuple[int, ...], layer: str = "fc7") -> Builder:
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.elrcn import ELRCNTE
+        from elrcn.models.estimators import ELRCN
 
-        return ELRCNTE(
+        return ELRCN(
             streams=("flow",),
             layer=layer,
             temporal=_lstm(session, units),

@@ -61,7 +61,7 @@ def tim_train(train: TrainConfig, config: PreprocessConfig, length: int) -> Trai
     profile's epochs at the paper's T: fewer epochs of longer clips. Otherwise the profile's
     epochs stay.
     """
-    from elrcn.models.augmented import fewer_epochs
+    from elrcn.models.estimators import fewer_epochs
 
     if not is_reduced(config):
         return train
@@ -156,11 +156,11 @@ def augmented(
     Returns
     -------
     Method
-        It builds a `elrcn.models.augmented.TrainAugmented`.
+        It builds a `elrcn.models.estimators.TrainAugmented`.
     """
 
     def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.augmented import TrainAugmented, fewer_epochs
+        from elrcn.models.estimators import TrainAugmented, fewer_epochs
 
         estimator = base.build(session, options)
         made = TrainAugmented(estimator, variants)

@@ -63,7 +63,7 @@ def updates_of_earlier_folds(estimator: BaseEstimator, profile: Profile) -> int:
 
     Parameters
     ----------
-    estimator : ELRCNSE or ELRCNTE
+    estimator : ELRCN
         `spatial_train` and `temporal_train` are read.
     profile : Profile
         Number of clips, folds and frames.

@@ -25,7 +25,7 @@ class Options:
         here by telling synthetic faces apart; "none": random weights. "auto": VGG-Face where the
         profile's network is the full VGG-16, else synthetic.
     vggface : str
-        Weights file in any format of `elrcn.models.vggface.read_vggface`; empty: the variable
+        Weights file in any format of `elrcn.models.weights.read_vggface`; empty: the variable
         ``ELRCN_VGGFACE``.
     channel_order : {"auto", "rgb", "bgr"}
         See `read_vggface`.
@@ -119,7 +119,7 @@ def initial_weights(session: Session, options: Options) -> Path | None:
         return None
     if source == "synthetic":
         return session.pretrained()
-    from elrcn.models.vggface import convert_vggface
+    from elrcn.models.weights import convert_vggface
 
     return convert_vggface(
         vggface_file(options), _folder(session), session.profile.vgg, options.channel_order

@@ -10,10 +10,9 @@ import torch
 from elrcn.config import Profile, canonical, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.files import code_hash, write_json
-from elrcn.models.device import resolve_device, session
-from elrcn.models.sources import TensorSource
-from elrcn.models.train import outputs, train
-from elrcn.models.vgg import VGG
+from elrcn.models.inputs import TensorSource
+from elrcn.models.networks import VGG
+from elrcn.models.train import outputs, resolve_device, session, train
 from elrcn.models.weights import is_kept, load_weights, write_tensors
 
 __all__ = ["face_identity_weights", "load_weights", "train_identities"]

@@ -12,17 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 from elrcn.config import TemporalConfig, TrainConfig, VGGConfig, canonical
 from elrcn.errors import ElrcnError
 from elrcn.files import read_json, replacing, write_json
-from elrcn.models.elrcn import ELRCNSE, ELRCNTE
+from elrcn.models.estimators import ELRCN, SpatialOnly, TemporalOnly
 from elrcn.models.inputs import InputEncoder, Quirks
-from elrcn.models.spatial import SpatialOnly
+from elrcn.models.networks import TemporalHead
 from elrcn.models.spatial_stage import SpatialSpec, rebuild
-from elrcn.models.temporal import TemporalHead
-from elrcn.models.temporal_only import TemporalOnly
 from elrcn.models.train import History
 from elrcn.models.weights import read_tensors, write_tensors
 
-FORMAT = "elrcn-model-1"
-_KINDS = {kind.__name__: kind for kind in (ELRCNSE, ELRCNTE, SpatialOnly, TemporalOnly)}
+FORMAT = "elrcn-model-2"
+_KINDS = {kind.__name__: kind for kind in (ELRCN, SpatialOnly, TemporalOnly)}
+#: What models were called in cards of the format before.
+_BEFORE = {"elrcn-model-1": {"ELRCNSE": "ELRCN", "ELRCNTE": "ELRCN"}}
 _CONFIGS = {
     "vgg": VGGConfig,
     "temporal": TemporalConfig,
@@ -39,7 +39,7 @@ def save_model(estimator, folder: str | Path, about: dict | None = None) -> Path
 
     Parameters
     ----------
-    estimator : ELRCNSE, ELRCNTE, SpatialOnly or TemporalOnly
+    estimator : ELRCN, SpatialOnly or TemporalOnly
         Fitted.
     folder : path
         New folder; it appears complete or not at all.
@@ -124,6 +124,12 @@ def read_card(folder: str | Path) -> dict:
         raise ElrcnError(
             f"There is no saved model here ({error}).", where=folder, fix="run `elrcn train` first"
         ) from None
+    if isinstance(card, dict) and (names := _BEFORE.get(card.get("format"))):
+        kind = card.get("kind")
+        card = card | {"format": FORMAT, "kind": names.get(kind, kind)}
+        if kind == "ELRCNSE":
+            rest = dict(card.get("parameters", {}))
+            card["parameters"] = {"streams": [rest.pop("stream", "all")], **rest}
     if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("kind") not in _KINDS:
         raise ElrcnError("This card is not that of a model saved by this version.", where=path)
     if "sha256" in card and read_json(path) is None:

@@ -21,11 +21,24 @@ from elrcn.files import (
     write_array,
     write_json,
 )
-from elrcn.models.device import memory_format, resolve_device, session
-from elrcn.models.inputs import InputEncoder, Quirks, check_clips, content_hash
-from elrcn.models.sources import frame_source, frames_at_once
-from elrcn.models.train import History, frozen, outputs, train
-from elrcn.models.vgg import LAYERS, VGG, count_parameters
+from elrcn.models.inputs import (
+    InputEncoder,
+    Quirks,
+    check_clips,
+    content_hash,
+    frame_source,
+    frames_at_once,
+)
+from elrcn.models.networks import LAYERS, VGG, count_parameters
+from elrcn.models.train import (
+    History,
+    frozen,
+    memory_format,
+    outputs,
+    resolve_device,
+    session,
+    train,
+)
 from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
 
 #: Bytes of a network above which the feature store keeps what it answers, not the network.

@@ -19,7 +19,7 @@ from tqdm import tqdm
 import elrcn
 from elrcn.errors import ElrcnError
 from elrcn.files import write
-from elrcn.models.device import resolve_device
+from elrcn.models.train import resolve_device
 from elrcn.publish import pages, receipts, witness
 from elrcn.publish.colophon import dress
 from elrcn.publish.kernel import kernel_manager

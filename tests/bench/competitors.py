@@ -147,8 +147,7 @@ def _plain(spec):
     from torch import nn
     from torch.nn import functional as F
 
-    from elrcn.models.temporal import TemporalHead
-    from elrcn.models.vgg import VGG
+    from elrcn.models.networks import VGG, TemporalHead
 
     config = VGGS[spec.network]
     x, y = _data(spec)
@@ -204,11 +203,9 @@ def _ours(spec):
     """Give the same fold by the library's own training."""
     import torch
 
-    from elrcn.models.device import session
-    from elrcn.models.sources import TensorSource
-    from elrcn.models.temporal import TemporalHead
-    from elrcn.models.train import outputs, train
-    from elrcn.models.vgg import VGG
+    from elrcn.models.inputs import TensorSource
+    from elrcn.models.networks import VGG, TemporalHead
+    from elrcn.models.train import outputs, session, train
 
     config, device = VGGS[spec.network], torch.device("cpu")
     x, y = _data(spec)
@@ -257,7 +254,7 @@ def _keras(spec):
 
 def _study(spec):
     """Give SE with another temporal stage: job "train" from nothing, "reuse" from the store."""
-    from elrcn.models.elrcn import ELRCNSE
+    from elrcn.models.estimators import ELRCN
 
     profile = PROFILES["demo"]
     x = _data(spec)[0].reshape(spec.clips, _FRAMES, *[profile.vgg.size] * 2, 5)
@@ -267,7 +264,7 @@ def _study(spec):
 
     def fit(job):
         stored = folder if job == "reuse" else tempfile.TemporaryDirectory()
-        model = ELRCNSE(
+        model = ELRCN(
             profile.vgg, TemporalConfig((96,)), spatial, profile.temporal_train,
             scaling=profile.scaling, device="cpu", threads=spec.threads, feature_store=stored.name,
         )  # fmt: skip

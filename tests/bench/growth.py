@@ -88,7 +88,7 @@ def _preprocessing(clips: int, frames: int, side: int):
 def _training(clips: int, frames: int, side: int):
     """One epoch of SE's spatial network and of its temporal stage, then its answers."""
     from elrcn.config import TemporalConfig, TrainConfig, VGGConfig
-    from elrcn.models.elrcn import ELRCNSE
+    from elrcn.models.estimators import ELRCN
 
     once = TrainConfig(lr=1e-3, max_epochs=1)
     vgg = VGGConfig(side, (1, 1), (16, 32), 64)
@@ -96,7 +96,7 @@ def _training(clips: int, frames: int, side: int):
     def prepare(clips):
         x = np.random.default_rng(0).normal(size=(clips, frames, 5, side, side))
         x, y = x.astype(np.float32), np.arange(clips) % 5
-        model = ELRCNSE(
+        model = ELRCN(
             vgg, TemporalConfig((32,)), once, once, scaling="standard", device="cpu", threads=1
         )
         return lambda: model.fit(x, y).predict_proba(x)

@@ -18,9 +18,8 @@ from torch.nn import functional as F
 
 from elrcn.config import PROFILES, TrainConfig
 from elrcn.estimate.costs import temporal_cost, vgg_cost
-from elrcn.models.temporal import TemporalHead
+from elrcn.models.networks import VGG, TemporalHead
 from elrcn.models.train import KerasAdam
-from elrcn.models.vgg import VGG
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import interpolate
 from elrcn.preprocess.tvl1 import LEFT, centred_gradient, iterate, linearise, padded

@@ -11,8 +11,7 @@ from elrcn.estimate.lstm_sizes import lstm_table
 from elrcn.experiments import EMOTION_ABLATION, REGISTRY, Options, plan, plan_manifest, run
 from elrcn.experiments.lstms import LSTMS, lstm_text, paper_units, scaled_units
 from elrcn.experiments.planned import planned_manifest
-from elrcn.models.temporal import TemporalHead
-from elrcn.models.vgg import VGG
+from elrcn.models.networks import VGG, TemporalHead
 from elrcn.published import recovered_bars
 from elrcn.session import Session
 from elrcn.workspace import Workspace

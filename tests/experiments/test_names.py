@@ -83,7 +83,7 @@ def test_only_three_streams_under_one_lstm_are_called_te(profile, tmp_path):
             estimator = method.build(session, Options("none"))
             network = getattr(estimator, "estimator", estimator)
             assert network.get_params(deep=False)["streams"] == ("flow", "strain", "grey")
-            assert type(network).__name__ == "ELRCNTE", method.label
+            assert type(network).__name__ == "ELRCN", method.label
             found.add(method.name)
     assert "elrcn_te" in found
 

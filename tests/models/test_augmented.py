@@ -15,8 +15,7 @@ from elrcn.evaluation.protocols import loso_folds
 from elrcn.evaluation.runner import run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
 from elrcn.files import write_array
-from elrcn.models.augmented import TrainAugmented, fewer_epochs
-from elrcn.models.elrcn import ELRCNSE
+from elrcn.models.estimators import ELRCN, TrainAugmented, fewer_epochs
 from elrcn.preprocess.cache import StackArray
 
 SUBJECTS, CLIPS = 3, 4
@@ -104,7 +103,7 @@ def test_the_inner_network_gets_the_seed_and_the_clips_of_its_variants(clips):
     labels = np.array(["a", "b", "c", "b"] * SUBJECTS)
 
     def chances(variants, seed):
-        model = seeded_clone(TrainAugmented(ELRCNSE(**settings), variants), seed)
+        model = seeded_clone(TrainAugmented(ELRCN(**settings), variants), seed)
         assert model.get_params()["estimator__random_state"] == seed
         return model.fit(clips, labels).predict_proba(clips)
 
@@ -113,7 +112,7 @@ def test_the_inner_network_gets_the_seed_and_the_clips_of_its_variants(clips):
     np.testing.assert_array_equal(both, chances(("mirror", "crop"), 3))
     assert not np.allclose(both, chances(("mirror", "crop"), 4))
     # No variant is the plain estimator, bit for bit.
-    plain = seeded_clone(ELRCNSE(**settings), 3).fit(clips, labels)
+    plain = seeded_clone(ELRCN(**settings), 3).fit(clips, labels)
     np.testing.assert_array_equal(chances((), 3), plain.predict_proba(clips))
     assert not np.allclose(both, chances((), 3))
 

@@ -6,10 +6,9 @@ import torch
 
 from elrcn.config import PROFILES, TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.device import session
-from elrcn.models.sources import TensorSource
-from elrcn.models.temporal import TemporalHead
-from elrcn.models.train import KerasAdam, train
+from elrcn.models.inputs import TensorSource
+from elrcn.models.networks import TemporalHead
+from elrcn.models.train import KerasAdam, session, train
 
 STEPS, UNITS, CPU = 50, 12, torch.device("cpu")
 

@@ -6,8 +6,8 @@ import pytest
 
 from elrcn.config import PROFILES, TrainConfig, VGGConfig
 from elrcn.errors import ElrcnError
+from elrcn.models.networks import VGG
 from elrcn.models.pretrain import face_identity_weights, train_identities
-from elrcn.models.vgg import VGG
 from elrcn.models.weights import load_weights
 
 PROFILE = replace(

@@ -6,11 +6,9 @@ import pytest
 
 from elrcn.config import TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.elrcn import ELRCNSE, ELRCNTE
+from elrcn.models.estimators import ELRCN, FrozenFeatureSVM, SpatialOnly, TemporalOnly
 from elrcn.models.inputs import Quirks
 from elrcn.models.saved import load_model, read_card, save_model
-from elrcn.models.spatial import FrozenFeatureSVM, SpatialOnly
-from elrcn.models.temporal_only import TemporalOnly
 
 SHORT = TrainConfig(lr=1e-3, max_epochs=1, batch_size=16)
 KERAS = TrainConfig(lr=1e-3, max_epochs=1, batch_size=16, epsilon="keras")
@@ -23,8 +21,8 @@ def pick(small, *names):
 def models(small):
     keras = {"temporal": TemporalConfig((16,), biases=1), "temporal_train": KERAS}
     shared = small | {"spatial_train": SHORT, "temporal_train": SHORT}
-    yield ELRCNSE(quirks=Quirks(sigmoid_head=True), gates="hard", layer="fc6", **shared)
-    yield ELRCNTE(streams=("grey", "flow"), **shared | keras)
+    yield ELRCN(quirks=Quirks(sigmoid_head=True), gates="hard", layer="fc6", **shared)
+    yield ELRCN(streams=("grey", "flow"), **shared | keras)
     yield SpatialOnly(streams=("flow",), **pick(shared, "vgg", "spatial_train", "scaling"))
     yield TemporalOnly(pixels=6, **pick(shared, "temporal", "temporal_train", "scaling"))
 
@@ -67,7 +65,7 @@ def test_damaged_models_are_told(saved, tmp_path):
     with pytest.raises(ElrcnError, match="no saved model"):
         load_model(tmp_path / "nowhere")
     text = (saved / "card.json").read_text()
-    for old, new in (('"fc": 32', '"fc": 31'), ('"kind": "ELRCNSE"', '"kind": "os"'), ("{", "")):
+    for old, new in (('"fc": 32', '"fc": 31'), ('"kind": "ELRCN"', '"kind": "os"'), ("{", "")):
         (saved / "card.json").write_text(text.replace(old, new, 1))
         with pytest.raises(ElrcnError):
             load_model(saved)

@@ -9,10 +9,8 @@ from elrcn import files
 from elrcn.config import TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
 from elrcn.models import spatial_stage
-from elrcn.models.elrcn import ELRCNSE, ELRCNTE
+from elrcn.models.estimators import ELRCN, FrozenFeatureSVM, SpatialOnly, TemporalOnly
 from elrcn.models.inputs import Quirks
-from elrcn.models.spatial import FrozenFeatureSVM, SpatialOnly
-from elrcn.models.temporal_only import TemporalOnly
 from elrcn.models.weights import read_tensors, write_tensors
 
 
@@ -31,8 +29,8 @@ def kept_folders(store):
 
 def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_path, monkeypatch):
     (X, y), (X_test, _) = blobs
-    plain = ELRCNTE(streams=("flow", "strain"), **quick).fit(X, y)
-    kept = ELRCNTE(streams=("flow", "strain"), feature_store=tmp_path, **quick).fit(X, y)
+    plain = ELRCN(streams=("flow", "strain"), **quick).fit(X, y)
+    kept = ELRCN(streams=("flow", "strain"), feature_store=tmp_path, **quick).fit(X, y)
     np.testing.assert_array_equal(plain.predict_proba(X_test), kept.predict_proba(X_test))
     folders = sorted(p.name.split("-")[0] for p in kept_folders(tmp_path))
     assert folders == ["flow", "strain"]
@@ -47,7 +45,7 @@ def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_
         spatial.spatial_features(X_test), plain.networks_["flow"].features(X_test)
     )
     other_head = quick | {"temporal": TemporalConfig(units=(8, 4))}
-    ELRCNTE(streams=("flow",), layer="fc6", feature_store=tmp_path, **other_head).fit(X, y)
+    ELRCN(streams=("flow",), layer="fc6", feature_store=tmp_path, **other_head).fit(X, y)
     for change in (
         {"random_state": 1},
         {"scaling": "raw"},
@@ -56,14 +54,14 @@ def test_store_serves_other_experiments_with_the_same_network(blobs, quick, tmp_
         {"quirks": Quirks(frozen_layers=True)},
     ):
         with pytest.raises(AssertionError, match="trained again"):
-            ELRCNTE(streams=("flow",), feature_store=tmp_path, **quick | change).fit(X, y)
+            ELRCN(streams=("flow",), feature_store=tmp_path, **quick | change).fit(X, y)
     with pytest.raises(AssertionError, match="trained again"):
-        ELRCNTE(streams=("flow",), feature_store=tmp_path, **quick).fit(X[1:], y[1:])
+        ELRCN(streams=("flow",), feature_store=tmp_path, **quick).fit(X[1:], y[1:])
 
 
 def test_features_of_a_kept_network_lie_beside_it(blobs, quick, tmp_path):
     (X, y), (X_test, _) = blobs
-    model = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    model = ELRCN(feature_store=tmp_path, **quick).fit(X, y)
     fresh = model.spatial_features(X_test, "fc6")
     (folder,) = kept_folders(tmp_path)
     kept = sorted(p.name.split("-")[0] for p in folder.glob("*.npy"))
@@ -75,15 +73,15 @@ def test_features_of_a_kept_network_lie_beside_it(blobs, quick, tmp_path):
 def test_of_large_networks_the_features_alone_are_kept(blobs, quick, tmp_path, monkeypatch):
     (X, y), (X_test, _) = blobs
     monkeypatch.setattr(spatial_stage, "MOST_KEPT", 0)
-    first = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    first = ELRCN(feature_store=tmp_path, **quick).fit(X, y)
     expected = first.predict_proba(X_test)
     (folder,) = kept_folders(tmp_path)
     assert not list(folder.glob("*.safetensors"))
     train, trained = spatial_stage.train, []
     monkeypatch.setattr(spatial_stage, "train", lambda *a, **k: trained.append(1) or train(*a, **k))
-    second = ELRCNSE(feature_store=tmp_path, **quick).fit(X, y)
+    second = ELRCN(feature_store=tmp_path, **quick).fit(X, y)
     np.testing.assert_array_equal(second.predict_proba(X_test), expected)
-    other_layer = ELRCNSE(feature_store=tmp_path, layer="fc6", **quick).fit(X, y)
+    other_layer = ELRCN(feature_store=tmp_path, layer="fc6", **quick).fit(X, y)
     other_layer.predict_proba(X_test)
     assert not trained
     # Clips that no experiment has asked about need the network itself.
@@ -98,7 +96,7 @@ def test_a_held_out_clip_cannot_touch_the_weights(blobs, quick):
     changed, labels = X.copy(), y.copy()
     changed[4] = 1e3
     labels[4] = "surprise"
-    models = [ELRCNSE(**quick).fit(a[train], b[train]) for a, b in ((X, y), (changed, labels))]
+    models = [ELRCN(**quick).fit(a[train], b[train]) for a, b in ((X, y), (changed, labels))]
     first, second = (m.networks_["all"].module.state_dict() for m in models)
     assert all(torch.equal(first[k], second[k]) for k in first)
     first, second = (m.temporal_.state_dict() for m in models)
@@ -108,10 +106,10 @@ def test_a_held_out_clip_cannot_touch_the_weights(blobs, quick):
 def test_fine_tuning_starts_from_the_file(blobs, quick, tmp_path):
     (X, y), _ = blobs
     still = quick | {"spatial_train": TrainConfig(lr=0.0, max_epochs=1)}
-    donor = ELRCNTE(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
+    donor = ELRCN(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
     path = tmp_path / "donor.safetensors"
     write_tensors(donor.state_dict(), path)
-    tuned = ELRCNTE(streams=("flow", "grey"), pretrained=path, **still).fit(X, y)
+    tuned = ELRCN(streams=("flow", "grey"), pretrained=path, **still).fit(X, y)
     for stream in ("flow", "grey"):
         state = tuned.networks_[stream].module.state_dict()
         for name, value in donor.state_dict().items():
@@ -123,7 +121,7 @@ def test_fine_tuning_starts_from_the_file(blobs, quick, tmp_path):
 def test_weights_files_that_do_not_fit(blobs, quick, tmp_path):
     (X, y), _ = blobs
     path = tmp_path / "w.safetensors"
-    model = ELRCNTE(streams=("flow",), pretrained=path, **quick)
+    model = ELRCN(streams=("flow",), pretrained=path, **quick)
     with pytest.raises(ElrcnError, match="no weights file"):
         model.fit(X, y)
     path.write_bytes(b"not safetensors")
@@ -139,7 +137,7 @@ def test_weights_files_that_do_not_fit(blobs, quick, tmp_path):
 def test_shared_optimizer_counts_through_all_models(blobs, quick):
     (X, y), _ = blobs
     quirks = Quirks(shared_optimizer=True, updates_before=100)
-    model = ELRCNTE(streams=("flow", "strain"), quirks=quirks, **quick).fit(X, y)
+    model = ELRCN(streams=("flow", "strain"), quirks=quirks, **quick).fit(X, y)
     steps = -(-X.shape[0] * X.shape[1] // 16)
     flow, strain = (n.history for n in model.networks_.values())
     assert flow.updates == 100 + steps * len(flow.losses)
@@ -149,12 +147,12 @@ def test_shared_optimizer_counts_through_all_models(blobs, quick):
 
 def test_frozen_layers_keep_their_start_to_the_bit_and_the_others_learn(blobs, quick, tmp_path):
     (X, y), (X_test, _) = blobs
-    start = ELRCNTE(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
+    start = ELRCN(streams=("flow",), **quick).fit(X, y).networks_["flow"].module
     path = tmp_path / "start.safetensors"
     write_tensors(start.state_dict(), path)
     store = tmp_path / "store"
     models = [
-        ELRCNTE(streams=("flow",), pretrained=path, quirks=q, feature_store=store, **quick)
+        ELRCN(streams=("flow",), pretrained=path, quirks=q, feature_store=store, **quick)
         for q in (Quirks(frozen_layers=True), None)
     ]
     frozen, whole = (m.fit(X, y).networks_["flow"] for m in models)
@@ -225,12 +223,12 @@ def test_mistakes(blobs, quick):
 def test_networks_of_other_code_are_not_taken(blobs, quick, tmp_path, other_code):
     (X, y), (X_test, _) = blobs
     arguments = {**quick, "feature_store": tmp_path / "store"}
-    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    expected = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
     other_code("report/style.py")
-    ELRCNSE(**arguments).fit(X, y)
+    ELRCN(**arguments).fit(X, y)
     assert len(kept_folders(tmp_path / "store")) == 1
     other_code("models/train.py")
-    np.testing.assert_array_equal(ELRCNSE(**arguments).fit(X, y).predict_proba(X_test), expected)
+    np.testing.assert_array_equal(ELRCN(**arguments).fit(X, y).predict_proba(X_test), expected)
     assert len(kept_folders(tmp_path / "store")) == 2
 
 
@@ -238,7 +236,7 @@ def check_corruption(blobs, quick, store, name, damaged):
     """Damage one file of a kept network; the same answers come out, and the file is named."""
     (X, y), (X_test, _) = blobs
     arguments = {**quick, "feature_store": store}
-    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    expected = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
     (folder,) = kept_folders(store)
     (path, *_) = sorted(folder.glob(name))
     good = path.read_bytes()
@@ -248,7 +246,7 @@ def check_corruption(blobs, quick, store, name, damaged):
         if name == "card.json" and files.read_json(path, of=folder.name) is not None:
             continue  # white space
         with pytest.warns(RuntimeWarning, match=re.escape(folder.name)):
-            again = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+            again = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
         np.testing.assert_array_equal(again, expected, err_msg=f"{name} {i}")
         assert path.is_file() or name.startswith("fc7")
         path = path if path.is_file() else next(iter(sorted(folder.glob(name))))
@@ -275,9 +273,9 @@ def test_ten_corruptions_of_a_kept_network(blobs, quick, tmp_path, corruptions, 
 def test_whole_files_of_other_networks_are_not_taken(blobs, quick, tmp_path):
     (X, y), (X_test, _) = blobs
     arguments = {**quick, "feature_store": tmp_path}
-    expected = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+    expected = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
     (own,) = kept_folders(tmp_path)
-    ELRCNSE(**arguments).fit(X[1:], y[1:]).predict_proba(X_test)
+    ELRCN(**arguments).fit(X[1:], y[1:]).predict_proba(X_test)
     (other,) = (folder for folder in kept_folders(tmp_path) if folder != own)
     answer = sorted(p.name for p in own.glob("fc7-*.npy"))[0]
     for name, source in {
@@ -287,5 +285,5 @@ def test_whole_files_of_other_networks_are_not_taken(blobs, quick, tmp_path):
     }.items():
         (own / name).write_bytes(source.read_bytes())
         with pytest.warns(RuntimeWarning, match="made again"):
-            again = ELRCNSE(**arguments).fit(X, y).predict_proba(X_test)
+            again = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
         np.testing.assert_array_equal(again, expected, err_msg=name)

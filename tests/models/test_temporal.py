@@ -4,7 +4,7 @@ import torch
 
 from elrcn.config import TemporalConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.temporal import TemporalHead, class_scores
+from elrcn.models.networks import TemporalHead, class_scores
 
 
 def keras_lstm(x, head, gate):

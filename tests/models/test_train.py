@@ -5,10 +5,8 @@ from torch import nn
 
 from elrcn.config import TrainConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.device import memory_format, resolve_device, session
-from elrcn.models.inputs import InputEncoder
-from elrcn.models.sources import StreamedFrames, TensorSource, frame_source
-from elrcn.models.train import KerasAdam, outputs, train
+from elrcn.models.inputs import InputEncoder, StreamedFrames, TensorSource, frame_source
+from elrcn.models.train import KerasAdam, memory_format, outputs, resolve_device, session, train
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from elrcn.config import VGGConfig
 from elrcn.errors import ElrcnError
-from elrcn.models.vgg import VGG, count_parameters
+from elrcn.models.networks import VGG, count_parameters
 
 SMALL = VGGConfig(size=16, convs=(1, 2), widths=(4, 6), fc=10)
 

@@ -9,10 +9,8 @@ import weight_files as files
 from safetensors.torch import save_file
 
 from elrcn.errors import ElrcnError
-from elrcn.models.torch7 import read_torch7
-from elrcn.models.vgg import VGG
-from elrcn.models.vggface import convert_vggface, read_vggface
-from elrcn.models.weights import load_weights
+from elrcn.models.networks import VGG
+from elrcn.models.weights import convert_vggface, load_weights, read_torch7, read_vggface
 
 IMAGE = np.random.default_rng(1).uniform(0, 255, (8, 8, 3))
 

@@ -17,8 +17,7 @@ from elrcn.corpus.film import encode
 from elrcn.corpus.write import workbook_bytes
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
-from elrcn.models.temporal import TemporalHead
-from elrcn.models.vgg import VGG, count_parameters
+from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.printed import load_counts, load_printed
 from elrcn.published import published_table
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
