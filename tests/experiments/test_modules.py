@@ -13,7 +13,7 @@ from elrcn.experiments.lstms import LSTMS, lstm_text, paper_units, scaled_units
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG
-from elrcn.published import recovered_bars
+from elrcn.published.numbers import recovered_bars
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 

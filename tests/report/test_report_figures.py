@@ -11,7 +11,6 @@ import pytest
 
 matplotlib.use("Agg")
 
-from elrcn.audit import grim_table
 from elrcn.config import PROFILES
 from elrcn.databases.corpus.film import encode
 from elrcn.databases.corpus.sheets import workbook_bytes
@@ -19,8 +18,8 @@ from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters
-from elrcn.printed import load_counts, load_printed
-from elrcn.published import published_table
+from elrcn.published.audit import grim_table
+from elrcn.published.numbers import load_counts, load_published, published_table
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
 from elrcn.report.figures_audit import grim_distances, grim_figure
@@ -249,7 +248,7 @@ def test_a_mixture_is_said(manifest, tmp_path):
 
 
 def test_grim_figure():
-    table = grim_table(load_printed(), load_counts())
+    table = grim_table(load_published(), load_counts())
     shown = grim_distances(table)
     row = shown[shown["method"] == "ELRCN-SE"].set_index("n")["distance"]
     assert abs(row[246]) <= 0.5 < abs(row[247])
