@@ -14,8 +14,7 @@ from elrcn.databases.sheets import SheetTable
 from elrcn.databases.trees import ClipFolder, FrameListing, list_clips, list_frames
 from elrcn.errors import ElrcnError
 from elrcn.facs import objective_class, parse
-from elrcn.manifest import COLUMNS, Finding, Manifest
-from elrcn.remarks import LEFT_OUT
+from elrcn.manifest import COLUMNS, LEFT_OUT, Finding, Manifest
 
 FPS = 200.0
 _MOST_NAMED = 5

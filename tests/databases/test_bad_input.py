@@ -27,7 +27,7 @@ from layouts import (
 
 from elrcn.databases.check import check_report, require_usable
 from elrcn.errors import ElrcnError
-from elrcn.remarks import KINDS, LEFT_OUT
+from elrcn.manifest import KINDS, LEFT_OUT
 
 SHEET = "CASME2-coding-20140508.xlsx"
 CLASSES = "CASME2-ObjectiveClasses.xlsx"

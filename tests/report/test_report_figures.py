@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.color import lab2rgb
 
 matplotlib.use("Agg")
 
@@ -158,6 +159,13 @@ def test_flow_colours_tell_directions_apart():
     assert np.ptp(still) < 0.02
     far = flow_colours(np.array([[[9.0, 0]]]), 1.0)[0, 0]
     assert far == pytest.approx(right)
+
+
+def test_flow_colours_are_those_of_a_plane_in_lab():
+    flow = np.random.default_rng(0).normal(0, 2, (40, 30, 2))
+    unit = flow / np.maximum(np.linalg.norm(flow, axis=-1, keepdims=True), 1)
+    lab = np.stack([62 - 33 * unit[..., 1], 0 * unit[..., 0], 62 * unit[..., 0]], axis=-1)
+    np.testing.assert_allclose(flow_colours(flow, 1.0), lab2rgb(lab), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["smoke", "demo"])
