@@ -214,16 +214,7 @@ def _wrapped(label: str, text: str) -> str:
     help="If no face is found: use the whole frame, or stop.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-def predict(
-    model: Path,
-    source: Path,
-    onset: int | None,
-    offset: int | None,
-    picture: Path | None,
-    align: str | None,
-    no_face: str,
-    device: str,
-):
+def predict(model, source, onset, offset, picture, align, no_face, device):
     """Apply the saved MODEL to SOURCE, a video file or a folder of frames.
 
     Frames have the numbers in their file names; those of a video are counted from 1. Without
