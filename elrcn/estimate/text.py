@@ -39,11 +39,11 @@ def render_text(
     Parameters
     ----------
     value : Estimate
-        From `elrcn.estimate.totals.estimate`.
+        From `elrcn.estimate.estimate`.
     device : str
         Where the run would be.
     speeds : mapping of str to Speed, optional
-        From `elrcn.estimate.probe.measure`; hours on this machine are left out without them.
+        From `elrcn.estimate.measure`; hours on this machine are left out without them.
     peak, share : float
         Assumption behind the hours on a GPU: operations a second, and the share reached.
     """

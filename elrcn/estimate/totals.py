@@ -127,7 +127,7 @@ def estimate(
     Parameters
     ----------
     plans : sequence of Plan
-        From `elrcn.experiments.running.plan` or `plan_manifest`.
+        From `elrcn.experiments.plan` or `plan_manifest`.
     session : Session
         Profile, device, workers, workspace.
     methods : sequence of str

@@ -33,7 +33,7 @@ class Switch:
     change : callable
         ``change(estimator, profile)`` -> parameters to set on the unswitched estimator.
     labels : callable, optional
-        As `labels` of `elrcn.experiments.methods.Method`, where the switch changes clips' classes.
+        As `elrcn.experiments.methods.Method.labels`, where the switch changes clips' classes.
     """
 
     name: str
