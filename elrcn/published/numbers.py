@@ -60,7 +60,7 @@ def read_values(
     if missing:
         raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
     if not table["value"].between(0, 1).all():
-        raise ElrcnError(f"{one} lies outside [0, 1].", where=path)
+        raise ElrcnError(f"{one} is no number or lies outside [0, 1].", where=path)
     return table[list(columns)]
 
 

@@ -33,6 +33,9 @@ def test_published_file_is_checked(tmp_path):
     long.assign(value=long["value"] * 100).to_csv(path, index=False)
     with pytest.raises(ElrcnError, match="outside"):
         load_published(path)
+    long.assign(value="about a half").to_csv(path, index=False)
+    with pytest.raises(ElrcnError, match="outside"):
+        load_published(path)
     pd.concat([long, long[:1]]).to_csv(path, index=False)
     with pytest.raises(ElrcnError, match="two values"):
         load_published(path)
