@@ -22,7 +22,7 @@ from elrcn.experiments.methods import TE
 from elrcn.experiments.planned import planned_manifest
 from elrcn.experiments.weights import initial_weights, known_weights, weights_source
 from elrcn.models.networks import VGG
-from elrcn.published import published_name, published_table
+from elrcn.published.numbers import published_name, published_table
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 

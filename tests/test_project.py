@@ -1,5 +1,6 @@
 """The files around the library agree with each other and with what is installed."""
 
+import ast
 import importlib.metadata
 import os
 import re
@@ -47,6 +48,33 @@ def test_pins_satisfy_the_projects_bounds():
     for requirement in declared():
         (pin,) = pins()[canonicalize_name(requirement.name)].specifier
         assert requirement.specifier.contains(pin.version), requirement
+
+
+def imported(path, everywhere):
+    """Distributions that a module imports, when it is loaded or (`everywhere`) at any time."""
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    names -= {"elrcn", *sys.stdlib_module_names}
+    # dlib-bin does not say which module it brings.
+    packages = {"dlib": ["dlib-bin"], **importlib.metadata.packages_distributions()}
+    return {canonicalize_name(one) for name in names for one in packages[name]}
+
+
+def test_what_the_library_imports_is_declared():
+    """The book's packages are needed by `publish` alone; others come when they are asked for."""
+    needed = {canonicalize_name(Requirement(r).name) for r in project()["dependencies"]}
+    extras = project()["optional-dependencies"]
+    book = {canonicalize_name(Requirement(r).name) for r in extras["book"]}
+    every = {canonicalize_name(r.name) for r in declared()}
+    for path in sorted((ROOT / "elrcn").rglob("*.py")):
+        may = needed | book if path.parent.name == "publish" else needed
+        assert imported(path, False) <= may, path
+        assert imported(path, True) <= every, path
 
 
 def test_pins_are_complete_and_what_is_installed():

@@ -12,13 +12,13 @@ import elrcn
 from elrcn.errors import ElrcnError
 
 _LAZY = {
-    "corpus": ("elrcn.cli.corpus", "Make the embedded synthetic corpus."),
-    "manifest": ("elrcn.cli.manifest", "Read, check and freeze the databases' clip tables."),
-    "preprocess": ("elrcn.cli.preprocess", "Compute and cache TIM, flow, strain and grey."),
+    "corpus": ("elrcn.cli.data", "Make the embedded synthetic corpus."),
+    "manifest": ("elrcn.cli.data", "Read, check and freeze the databases' clip tables."),
+    "preprocess": ("elrcn.cli.data", "Compute and cache TIM, flow, strain and grey."),
     "list": ("elrcn.cli.run", "List the paper's experiments."),
     "run": ("elrcn.cli.run", "Run an experiment of the paper."),
-    "train": ("elrcn.cli.train", "Train on all clips of a task and save the model."),
-    "predict": ("elrcn.cli.predict", "Apply a saved model to your own video or frames."),
+    "train": ("elrcn.cli.model", "Train on all clips of a task and save the model."),
+    "predict": ("elrcn.cli.model", "Apply a saved model to your own video or frames."),
     "notebooks": ("elrcn.cli.book", "Execute the notebooks into book/executed/."),
     "book": ("elrcn.cli.book", "Build the HTML book from executed notebooks."),
 }

@@ -1,11 +1,26 @@
-"""`elrcn notebooks` and `elrcn book`."""
+"""`elrcn notebooks` and `elrcn book`, which need more packages than the library does."""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 import click
 
 from elrcn.cli import options
 from elrcn.errors import ElrcnError
+
+#: What the extra `book` brings, by the names they are imported by.
+_PACKAGES = ("ipykernel", "itables", "jupyter_book", "jupyter_client", "nbformat", "papermill",
+             "sphinx_book_theme", "yaml", "zmq")  # fmt: skip
+
+
+def _require_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ElrcnError(
+            f"Packages that only the book needs are not installed: {', '.join(missing)}.",
+            fix="in the cloned folder: pip install '.[book]' (or `make install`)",
+        )
 
 
 @click.command("notebooks")
@@ -33,6 +48,7 @@ def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
       elrcn notebooks table2 table3 --jobs 1
       papermill --help-notebook notebooks/table1.ipynb      explains the parameters
     """
+    _require_packages()
     from elrcn.config import VGGConfig, get_profile
     from elrcn.models.train import resolve_device
     from elrcn.publish.runner import run_notebooks
@@ -79,6 +95,7 @@ def book(strict, mixed, force, quiet):
       elrcn book --lenient --force
       elrcn book --mixed            a smoke Table I among demo pages, say
     """
+    _require_packages()
     from elrcn.publish.book import build_book
     from elrcn.workspace import find_workspace
 

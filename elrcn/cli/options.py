@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the session they describe."""
 
 from __future__ import annotations
 
@@ -35,10 +35,37 @@ workers = click.option(
 )
 
 
+class Remarks:
+    """Prints the remarks of a session: one line with counts, or every one below it.
+
+    Parameters
+    ----------
+    session : elrcn.session.Session
+    whole : bool
+        Print every remark.
+    """
+
+    def __init__(self, session, whole: bool = False):
+        self.session, self.whole, self._told = session, whole, 0
+
+    def tell(self) -> None:
+        """Print what there is, unless nothing was added since the last time."""
+        from elrcn.manifest import remark_line
+
+        findings = self.session.findings
+        if len(findings) == self._told:
+            return
+        self._told = len(findings)
+        if self.whole:
+            click.echo("\n  ".join([remark_line(findings), *map(str, findings)]))
+        else:
+            click.echo(f"{remark_line(findings)}; whole: add --remarks")
+
+
 def session_options(command):
     """Add the options that describe a `elrcn.session.Session` and pass it as ``session``.
 
-    What it remarks is passed along as ``remarks``, an `elrcn.cli.remarks.Remarks`.
+    What it remarks is passed along as ``remarks``, a `Remarks`.
     """
 
     @profile
@@ -52,7 +79,6 @@ def session_options(command):
                   help="Print every remark on the data, not their number alone.")  # fmt: skip
     @functools.wraps(command)
     def wrapped(profile, casme2, samm, workers, seed, device, quiet, remarks, **rest):
-        from elrcn.cli.remarks import Remarks
         from elrcn.session import Session
 
         session = Session(profile, casme2, samm, workers, seed, device, progress=not quiet)

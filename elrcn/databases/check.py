@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.facs import EYE_HEAD_JAW, OBJECTIVE_CLASSES, objective_class, possible_classes
 from elrcn.manifest import Finding, Manifest, casme2_emotions, objective_five
+from elrcn.published.numbers import published_counts
 
 _NAMINGS = {"CASME2": casme2.NAMING, "SAMM": samm.NAMING}
 
@@ -44,17 +44,8 @@ class Count:
         return subjects or self.published not in (None, self.usable)
 
 
-def published_counts() -> dict[tuple[str, str, str], tuple[int, int | None]]:
-    """Return published clips and subjects by (database, group, label)."""
-    path = data_manifest_folder() / "published_counts.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {
-            (line["database"], line["group"], line["label"]): (
-                int(line["clips"]),
-                int(line["subjects"]) if line["subjects"] else None,
-            )
-            for line in csv.DictReader(file)
-        }
+def _published() -> dict[tuple[str, str, str], tuple[int, int | None]]:
+    return published_counts(data_manifest_folder() / "published_counts.csv")
 
 
 def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
@@ -62,7 +53,7 @@ def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
 
     A copy with the 2019 revision's classes is held against that revision's counts.
     """
-    published = published_counts()
+    published = _published()
     revised = reading.revision == casme2.REVISION_2019
     manifest, labels = reading.manifest, reading.labels
 
@@ -94,7 +85,7 @@ def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
 def count_both(readings: list[Reading]) -> Count:
     """Count the clips of classes I to V over both databases (CDE, MEGC 2018 Task B)."""
     five = [objective_five(reading.manifest) for reading in readings]
-    clips, subjects = published_counts()["CDE", "objective", "I to V"]
+    clips, subjects = _published()["CDE", "objective", "I to V"]
     return Count(
         "CDE", "I to V", clips, None, sum(map(len, five)), subjects, sum(map(_subjects, five))
     )

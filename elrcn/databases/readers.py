@@ -19,8 +19,7 @@ from elrcn.databases.folders import (
 )
 from elrcn.databases.sheets import LABEL_COLUMNS, Label, Naming, SheetTable, require, tables, text
 from elrcn.errors import ElrcnError
-from elrcn.manifest import COLUMNS, Finding, Manifest
-from elrcn.remarks import LEFT_OUT
+from elrcn.manifest import COLUMNS, LEFT_OUT, Finding, Manifest
 
 NOT_USED = "not used: it has no table of labels or classes"
 

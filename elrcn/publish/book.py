@@ -46,8 +46,9 @@ def build_book(
     workspace : Workspace
         The checkout.
     strict : bool
-        Any warning of Sphinx (with ``-n``: any unresolved reference), any broken link between
-        pages and anything a page would load from the network is an error.
+        Any warning of Sphinx (with ``-n``: any reference to an ``elrcn.`` name that is not
+        there), any broken link between pages and anything a page would load from the network is
+        an error.
     force : bool
         Build even if nothing changed.
     progress : bool

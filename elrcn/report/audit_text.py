@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from elrcn.audit_search import FLOAT_ERROR
+from elrcn.published.audit import FLOAT_ERROR
 
 #: A row of Table III with more pairs than this is not reconstructed.
 FEW_PAIRS = 3
 
 
 def few_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `elrcn.audit_search.hde_pairs` of the methods with at most `FEW_PAIRS` pairs."""
+    """Rows of `elrcn.published.audit.hde_pairs` of the methods with at most `FEW_PAIRS` pairs."""
     return pairs[pairs.groupby("method")["method"].transform("size") <= FEW_PAIRS]
 
 
@@ -21,7 +21,7 @@ def pairs_summary(pairs: pd.DataFrame) -> str:
     Parameters
     ----------
     pairs : DataFrame
-        From `elrcn.audit_search.hde_pairs`.
+        From `elrcn.published.audit.hde_pairs`.
     """
     lines = []
     for method, part in few_pairs(pairs).groupby("method", sort=False):
@@ -55,7 +55,7 @@ def uar_summary(singles: pd.DataFrame, pairs: pd.DataFrame) -> str:
     Parameters
     ----------
     singles, pairs : DataFrame
-        From `elrcn.audit_search.uar_search` and `hde_pairs`.
+        From `elrcn.published.audit.uar_search` and `hde_pairs`.
     """
     keys = ["source", "method", "clips"]
     rows = [
@@ -78,7 +78,7 @@ def majority_summary(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table : DataFrame
-        From `elrcn.audit.beside_majority`; margins are in clips.
+        From `elrcn.published.audit.beside_majority`; margins are in clips.
     """
     lines = []
     for source, part in table.groupby("source", sort=False):
@@ -106,7 +106,7 @@ def wrong_label_summary(one: pd.DataFrame, two: pd.DataFrame) -> str:
     Parameters
     ----------
     one, two : DataFrame
-        From `elrcn.audit_search.wrong_label` with at most one and at most two clips moved.
+        From `elrcn.published.audit.wrong_label` with at most one and at most two clips moved.
     """
     lines = []
     for report, rows in one.groupby("report", sort=False):

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from elrcn.audit import columns_put_right
 from elrcn.errors import ElrcnError
-from elrcn.printed import load_counts, load_printed
-from elrcn.published import METRICS
+from elrcn.published.audit import columns_put_right
+from elrcn.published.numbers import METRICS, load_counts, load_published
 from elrcn.report.html import interval_text
 from elrcn.report.style import WIDTH, figure_style, series
 from elrcn.report.tables import result_table
@@ -31,12 +30,12 @@ def text_scores(
     """Scores that the text of Section IV-D gives for each direction, columns put right.
 
     What is printed as UAR and as WAR changes places if, and only if, the audit finds that the
-    columns are swapped (`elrcn.audit.columns_put_right`).
+    columns are swapped (`elrcn.published.audit.columns_put_right`).
 
     Parameters
     ----------
     results, counts : DataFrame, optional
-        From `elrcn.printed.load_printed` and `elrcn.printed.load_counts`.
+        From `elrcn.published.numbers.load_published` and `load_counts` there.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def text_scores(
     ElrcnError
         If the results hold no row of Section IV-D.
     """
-    results = load_printed() if results is None else results
+    results = load_published() if results is None else results
     right = columns_put_right(results, load_counts() if counts is None else counts)
     printed, table = (
         part[part["source"] == _SOURCE]

@@ -11,6 +11,7 @@ from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.estimate.costs import temporal_cost, vgg_cost
 from elrcn.evaluation.store import RunStore
+from elrcn.published.numbers import published_counts
 from elrcn.workspace import Workspace, find_workspace
 
 #: Dense bf16 operations a second of one H200, from its data sheet (989 teraFLOPS).
@@ -102,17 +103,12 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def gpu_table(counts: pd.DataFrame | None = None) -> pd.DataFrame:
+def gpu_table() -> pd.DataFrame:
     """Count operations behind Tables I to III at full size.
 
     A stage trains on all frames (or clips) of a fold's training side in each epoch. Leaving one of
     s subjects out, the folds together train on n (s - 1) of n clips, however clips are spread over
     subjects; holding one database out, on each database once.
-
-    Parameters
-    ----------
-    counts : DataFrame, optional
-        Published counts; default ``data_manifest/published_counts.csv``.
 
     Returns
     -------
@@ -121,18 +117,13 @@ def gpu_table(counts: pd.DataFrame | None = None) -> pd.DataFrame:
         (training clips, folds together), `samples` (a clip), `gflop` (a sample, forward and
         backward), `epochs` (at most), `pflop` (all in all, 10^15).
     """
-    if counts is None:
-        counts = pd.read_csv(find_workspace().data_manifest / "published_counts.csv")
-
-    def published(database, label):
-        row = counts[(counts["database"] == database) & (counts["label"] == label)].iloc[0]
-        return int(row["clips"]), int(row["subjects"])
-
-    emotion, composite = published("CASME2", "the five of Table I"), published("CDE", "I to V")
+    counts = published_counts()
+    emotion = counts["CASME2", "emotion", "the five of Table I"]
+    composite, *single = (counts[name, "objective", "I to V"] for name in ("CDE", "CASME2", "SAMM"))
     clips = {
         "Table I": emotion[0] * (emotion[1] - 1),
         "Table II": composite[0] * (composite[1] - 1),
-        "Table III": published("CASME2", "I to V")[0] + published("SAMM", "I to V")[0],
+        "Table III": sum(number for number, _ in single),
     }
     paper = PROFILES["paper"]
     frames, rows = paper.preprocess.tim_length - 1, []

@@ -95,7 +95,7 @@ def save_figure(
     Parameters
     ----------
     fig : Figure
-        Drawn by one of the functions of `elrcn.report`.
+        Drawn by one of the functions of ``elrcn.report``.
     page, name : str
         ``files/<page>/<name>.svg``.
     caption : str

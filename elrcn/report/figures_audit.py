@@ -16,7 +16,7 @@ def grim_distances(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `elrcn.audit.grim_table`: `printed`, `decimals` and `n` are read.
+        From `elrcn.published.audit.grim_table`: `printed`, `decimals` and `n` are read.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def grim_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `elrcn.audit.grim_table`.
+        From `elrcn.published.audit.grim_table`.
     title : str
         Title of the figure.
     """

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from elrcn.errors import ElrcnError
 from elrcn.files import write
-from elrcn.prediction import Prediction, training_statement
+from elrcn.predict import Prediction, training_statement
 from elrcn.preprocess.flow import tvl1_flow
 from elrcn.report.figures import figure_svg
 from elrcn.report.flow_key import bare, colour_wheel, flow_colours, speed_limit

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.color import lab2rgb
+from scipy.linalg import inv
+
+_SRGB_OF_XYZ = inv(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+)
+_WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 
 
 def flow_colours(flow: np.ndarray, limit: float) -> np.ndarray:
@@ -30,7 +35,17 @@ def flow_colours(flow: np.ndarray, limit: float) -> np.ndarray:
     lab = np.zeros((*scaled.shape[:-1], 3))
     lab[..., 0] = 62 - 33 * scaled[..., 1]
     lab[..., 2] = 62 * scaled[..., 0]
-    return np.clip(lab2rgb(lab), 0, 1)
+    return _srgb(lab)
+
+
+def _srgb(lab: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) to sRGB in [0, 1]; what cannot be shown is clipped, as scikit-image does."""
+    y = (lab[..., 0] + 16) / 116
+    xyz = np.stack([y + lab[..., 1] / 500, y, np.maximum(y - lab[..., 2] / 200, 0)], axis=-1)
+    xyz = np.where(xyz > 0.2068966, np.power(xyz, 3.0), (xyz - 16 / 116) / 7.787) * _WHITE
+    linear = xyz @ _SRGB_OF_XYZ.T
+    bright = 1.055 * np.power(np.maximum(linear, 0), 1 / 2.4) - 0.055
+    return np.clip(np.where(linear > 0.0031308, bright, 12.92 * linear), 0, 1)
 
 
 def colour_wheel(ax, limit: float) -> None:

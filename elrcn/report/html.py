@@ -6,7 +6,7 @@ from html import escape
 
 import pandas as pd
 
-from elrcn.published import METRICS as PUBLISHED_METRICS
+from elrcn.published.numbers import METRICS as PUBLISHED_METRICS
 
 #: Measured scores in table order, with the names readers see.
 SCORES = {

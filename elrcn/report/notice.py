@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from elrcn.databases.synthetic import find_mark
-from elrcn.manifest import Finding, Manifest
-from elrcn.remarks import remark_line
+from elrcn.manifest import Finding, Manifest, remark_line
 from elrcn.report.artifacts import Shown, html_caption, one_line
 
 _TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}

@@ -16,7 +16,7 @@ from elrcn.evaluation.statistics import (
     interval,
     least_units,
 )
-from elrcn.published import read_values
+from elrcn.published.numbers import read_values
 from elrcn.report.html import SCORES
 
 

@@ -10,9 +10,9 @@ from dataclasses import fields
 import pandas as pd
 
 from elrcn.config import PROFILES, Profile, TrainConfig, canonical
-from elrcn.databases.check import published_counts
 from elrcn.files import library_versions
 from elrcn.manifest import Finding, Manifest
+from elrcn.published.numbers import published_counts
 from elrcn.report.notice import data_origin
 
 _SETTINGS = {

@@ -14,8 +14,8 @@ from elrcn.evaluation import metrics
 from elrcn.evaluation.metrics import by_seed
 from elrcn.evaluation.statistics import bootstrap_interval
 from elrcn.files import write
-from elrcn.published import METRICS as PUBLISHED_METRICS
-from elrcn.published import published_name
+from elrcn.published.numbers import METRICS as PUBLISHED_METRICS
+from elrcn.published.numbers import published_name
 from elrcn.report.artifacts import (
     Shown,
     check_name,
@@ -155,7 +155,7 @@ def result_table(
         Objects with `name` (key of `results`), `label` (shown) and `published` (row of
         `published`, or ""), in the order wanted. Those without rows are left out.
     published : DataFrame
-        From `elrcn.published.published_table`.
+        From `elrcn.published.numbers.published_table`.
     classes : sequence of str
         All classes of the task.
     per_fold : bool

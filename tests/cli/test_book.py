@@ -40,6 +40,15 @@ def test_values_take_the_parameters_types(call):
     assert values["names"] == ["b", "c"] and values["profile"] == "smoke"
 
 
+@pytest.mark.parametrize("command", ["notebooks", "book"])
+def test_what_to_install_is_told(command, monkeypatch, capsys):
+    monkeypatch.setattr("elrcn.cli.book.find_spec", lambda name: None if name == "zmq" else name)
+    with pytest.raises(SystemExit) as end:
+        main([command])
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and "installed: zmq." in err and "pip install '.[book]'" in err
+
+
 def test_wrong_type_is_told_and_nothing_runs(call):
     code, seen, err = call("-p seed three")
     assert code == 2 and not seen

@@ -28,7 +28,7 @@ from layouts import (
 from elrcn.databases import require_usable
 from elrcn.databases.check import check_report
 from elrcn.errors import ElrcnError
-from elrcn.remarks import KINDS, LEFT_OUT
+from elrcn.manifest import KINDS, LEFT_OUT
 
 SHEET = "CASME2-coding-20140508.xlsx"
 CLASSES = "CASME2-ObjectiveClasses.xlsx"

@@ -2,7 +2,7 @@ import pytest
 from layouts import CASME2, changed, mark_synthetic, write_casme2, write_samm
 
 from elrcn.databases import casme2, require_usable
-from elrcn.databases.check import check_report, is_synthetic, published_counts
+from elrcn.databases.check import check_report, is_synthetic
 from elrcn.errors import ElrcnError
 from elrcn.manifest import Finding
 
@@ -108,25 +108,3 @@ def test_errors_stop_and_remarks_do_not():
     with pytest.raises(ElrcnError, match="12 things") as caught:
         require_usable([error] * 12)
     assert "and 2 more" in str(caught.value)
-
-
-def test_published_counts_add_up():
-    counts = published_counts()
-
-    def total(database, group, labels):
-        return sum(counts[database, group, label][0] for label in labels)
-
-    five = ("I", "II", "III", "IV", "V")
-    emotions = casme2.NAMING.emotions
-    assert total("CASME2", "emotion", emotions[:5]) == 246
-    assert total("CASME2", "emotion", emotions) == 255
-    assert total("CASME2", "objective", five) == counts["CASME2", "objective", "I to V"][0] == 185
-    assert total("CASME2", "objective-2019", five) == 174
-    assert total("SAMM", "objective", five) == counts["SAMM", "objective", "I to V"][0] == 68
-    for database, group, clips in (
-        ("CASME2", "objective", 255),
-        ("CASME2", "objective-2019", 255),
-        ("SAMM", "objective", 159),
-    ):
-        assert total(database, group, (*five, "VI", "VII")) == clips
-    assert counts["CDE", "objective", "I to V"] == (185 + 68, 26 + 21)

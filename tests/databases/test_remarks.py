@@ -19,8 +19,7 @@ from layouts import (
 from elrcn.databases import casme2, samm
 from elrcn.databases import readers as reader
 from elrcn.errors import ElrcnError
-from elrcn.manifest import Finding
-from elrcn.remarks import KINDS, LEFT_OUT, count_by_kind, remark_line
+from elrcn.manifest import KINDS, LEFT_OUT, Finding, count_by_kind, remark_line
 
 QUIET = {"progress": False}
 SHEET = "CASME2-coding-20140508.xlsx"

@@ -12,7 +12,7 @@ from elrcn.experiments import EMOTION_ABLATION, REGISTRY, Options, plan, plan_ma
 from elrcn.experiments.lstms import LSTMS, lstm_text, paper_units, scaled_units
 from elrcn.experiments.planned import planned_manifest
 from elrcn.models.networks import VGG, TemporalHead
-from elrcn.published import recovered_bars
+from elrcn.published.numbers import recovered_bars
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.printed import load_printed
-from elrcn.published import published_table
+from elrcn.published.numbers import load_published, published_table
 from elrcn.report import directions
 
 CLASSES = ("I", "II")
@@ -56,7 +55,7 @@ def test_columns_of_the_text_change_places_because_the_audit_says_so():
 
 
 def test_columns_stay_where_the_audit_finds_no_exchange():
-    printed = load_printed()
+    printed = load_published()
     text = printed["source"] == "Section IV-D text"
     right = printed.assign(
         metric=printed["metric"].mask(text, printed["metric"].replace({"UAR": "WAR", "WAR": "UAR"}))

@@ -11,12 +11,13 @@ from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.experiments import get_experiment
 from elrcn.experiments.quirks import base_of
+from elrcn.published.numbers import load_user_reports
 from elrcn.report import figures_quirks as figures
 from elrcn.report import quirk_answers as answers
 from elrcn.report.ablation import ablation_table
 from elrcn.report.comparison import comparison_alt, comparison_figure
 from elrcn.report.figures import figure_svg
-from elrcn.report.user_reports import load_user_reports, reports_summary, reports_table
+from elrcn.report.user_reports import reports_summary, reports_table
 
 CLASSES = ("a", "b")
 METHODS = get_experiment("quirks").methods

@@ -8,18 +8,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.color import lab2rgb
 
 matplotlib.use("Agg")
 
-from elrcn.audit import grim_table
 from elrcn.config import PROFILES
 from elrcn.corpus.film import encode
 from elrcn.corpus.write import workbook_bytes
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.networks import VGG, TemporalHead, count_parameters
-from elrcn.printed import load_counts, load_printed
-from elrcn.published import published_table
+from elrcn.published.audit import grim_table
+from elrcn.published.numbers import load_counts, load_published, published_table
 from elrcn.report import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn.report.figures import figure_svg, save_figure
 from elrcn.report.figures_audit import grim_distances, grim_figure
@@ -160,6 +160,13 @@ def test_flow_colours_tell_directions_apart():
     assert far == pytest.approx(right)
 
 
+def test_flow_colours_are_those_of_a_plane_in_lab():
+    flow = np.random.default_rng(0).normal(0, 2, (40, 30, 2))
+    unit = flow / np.maximum(np.linalg.norm(flow, axis=-1, keepdims=True), 1)
+    lab = np.stack([62 - 33 * unit[..., 1], 0 * unit[..., 0], 62 * unit[..., 0]], axis=-1)
+    np.testing.assert_allclose(flow_colours(flow, 1.0), lab2rgb(lab), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["smoke", "demo"])
 def test_architecture_counts_are_those_of_the_networks(name):
     profile = PROFILES[name]
@@ -248,7 +255,7 @@ def test_a_mixture_is_said(manifest, tmp_path):
 
 
 def test_grim_figure():
-    table = grim_table(load_printed(), load_counts())
+    table = grim_table(load_published(), load_counts())
     shown = grim_distances(table)
     row = shown[shown["method"] == "ELRCN-SE"].set_index("n")["distance"]
     assert abs(row[246]) <= 0.5 < abs(row[247])

@@ -6,12 +6,7 @@ import pandas as pd
 import pytest
 
 from elrcn.errors import ElrcnError
-from elrcn.published import (
-    load_published,
-    published_name,
-    published_sources,
-    published_table,
-)
+from elrcn.published.numbers import load_published, published_table
 from elrcn.report import html, tables
 
 CLASSES = ("a", "b", "c")
@@ -147,32 +142,3 @@ def test_interactive_table_needs_no_network(results, methods):
     assert "CASME2/x/3" in text
     assert "unpkg.com" not in text and "from 'http" not in text
     assert 'src="http' not in text and "cdn." not in text.split("<table")[-1]
-
-
-def test_published_tables_match_the_file():
-    long = load_published()
-    assert published_sources(long) == ["Table I", "Table II", "Table III", "Section IV-D text"]
-    for source in published_sources(long):
-        wide = published_table(source, long)
-        cells = wide[["F1", "UAR", "WAR"]].to_numpy()
-        assert (~pd.isna(cells)).sum() == (long["source"] == source).sum()
-    assert published_name("LBP-TOP", published_table("Table I")) == "LBP-TOP (reproduced)"
-    assert published_name("nothing", published_table("Table I")) is None
-    with pytest.raises(ElrcnError):
-        published_table("Table IX")
-
-
-def test_published_file_is_checked(tmp_path):
-    long = load_published()
-    path = tmp_path / "p.csv"
-    with pytest.raises(ElrcnError):
-        load_published(path)
-    long.assign(value=long["value"] * 100).to_csv(path, index=False)
-    with pytest.raises(ElrcnError, match="outside"):
-        load_published(path)
-    pd.concat([long, long[:1]]).to_csv(path, index=False)
-    with pytest.raises(ElrcnError, match="two values"):
-        load_published(path)
-    long.drop(columns="role").to_csv(path, index=False)
-    with pytest.raises(ElrcnError, match="role"):
-        load_published(path)

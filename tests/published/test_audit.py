@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elrcn.audit import (
+from elrcn.errors import ElrcnError
+from elrcn.published.audit import (
     audit,
     beside_majority,
     chance_passes,
@@ -14,16 +15,15 @@ from elrcn.audit import (
     majority_rows,
     swapped_columns,
 )
-from elrcn.errors import ElrcnError
-from elrcn.grim import grim, grim_chance, grim_pairs, precisions
-from elrcn.printed import class_sizes, clip_sets, load_counts, load_printed
+from elrcn.published.numbers import class_sizes, clip_sets, load_counts, load_published
+from elrcn.published.rounding import grim, grim_chance, grim_pairs, precisions
 
-FOLDER = Path(__file__).parents[1] / "data_manifest"
+FOLDER = Path(__file__).parents[2] / "data_manifest"
 
 
 @pytest.fixture(scope="module")
 def results():
-    return load_printed(FOLDER / "paper_results.csv")
+    return load_published(FOLDER / "paper_results.csv")
 
 
 @pytest.fixture(scope="module")

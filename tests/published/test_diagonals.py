@@ -9,21 +9,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from elrcn.audit import columns_put_right
-from elrcn.audit_search import (
-    count_diagonals,
+from elrcn.errors import ElrcnError
+from elrcn.published.audit import (
+    columns_put_right,
     hde_pairs,
     moved_sizes,
-    uar_range,
     uar_search,
     wrong_label,
 )
-from elrcn.errors import ElrcnError
-from elrcn.printed import load_counts, load_printed
+from elrcn.published.numbers import load_counts, load_published, load_user_reports
+from elrcn.published.rounding import count_diagonals, uar_range
 from elrcn.report.audit_text import pairs_summary, uar_summary, wrong_label_summary
-from elrcn.report.user_reports import load_user_reports
 
-FOLDER = Path(__file__).parents[1] / "data_manifest"
+FOLDER = Path(__file__).parents[2] / "data_manifest"
 EMOTIONS = (32, 63, 27, 25, 99)
 SIZES = {
     "CASME II, five emotions": EMOTIONS,
@@ -35,7 +33,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def results():
-    return load_printed(FOLDER / "paper_results.csv")
+    return load_published(FOLDER / "paper_results.csv")
 
 
 @pytest.fixture(scope="module")

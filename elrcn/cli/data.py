@@ -1,14 +1,46 @@
-"""`elrcn manifest build`, `check` and `verify`."""
+"""`elrcn corpus`, `elrcn manifest` and `elrcn preprocess`: clips, from folders to network input."""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from elrcn.cli import options
+from elrcn.config import get_profile
 from elrcn.errors import ElrcnError
+
+
+@click.group("corpus")
+def corpus():
+    """Make the embedded synthetic corpus, in the two databases' own layouts."""
+
+
+@corpus.command("make")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.profile
+@click.option("--seed", type=int, default=None, help="Another corpus of the same kind.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def make(folder: Path, profile: str, seed: int | None, quiet: bool):
+    """Write CASME2/, SAMM/ and truth/ below FOLDER.
+
+    The same seed writes the same bytes. An interrupted run goes on where it stopped.
+
+    \b
+    Examples:
+      elrcn corpus make data/mine
+      elrcn corpus make data/all --profile paper      the real databases' sizes
+      elrcn manifest check --casme2 data/mine/CASME2 --samm data/mine/SAMM
+    """
+    from elrcn.corpus import make_corpus
+
+    config = get_profile(profile).corpus
+    if seed is not None:
+        config = replace(config, seed=seed)
+    made = make_corpus(folder, config, progress=not quiet)
+    click.echo(f"CASME II: {made.casme2}\nSAMM:     {made.samm}")
 
 
 @click.group("manifest")
@@ -160,4 +192,25 @@ def verify(folder: Path, casme2, samm, workers, quiet):
     return 1 if changes else 0
 
 
-COMMANDS = {"manifest": manifest}
+@click.command("preprocess")
+@options.session_options
+def preprocess(session, remarks):
+    """Compute and cache the network input of every clip: TIM, TV-L1 flow, strain and grey.
+
+    Clips that are cached already are not computed again.
+
+    \b
+    Examples:
+      elrcn preprocess                                   the embedded corpus
+      elrcn preprocess --profile paper --casme2 DIR --samm DIR
+    """
+    manifest = session.manifest
+    remarks.tell()
+    stacks = session.clips(manifest)
+    grey = session.clips(manifest, kind="grey")
+    click.echo(f"{len(stacks)} clips: stacks {stacks.shape}, grey sequences {grey.shape}")
+    click.echo(f"in {session.workspace.cache}")
+    remarks.tell()
+
+
+COMMANDS = {"corpus": corpus, "manifest": manifest, "preprocess": preprocess}

@@ -9,8 +9,8 @@ import pytest
 
 from elrcn.config import PreprocessConfig
 from elrcn.errors import ElrcnError
+from elrcn.predict import MOST_FRAMES, cut_clip, open_recording
 from elrcn.preprocess.clips import read_grey, stack_clip
-from elrcn.recording import MOST_FRAMES, open_recording
 
 DATA = Path(__file__).parent / "data" / "tvl1_reference"
 CONFIG = PreprocessConfig(size=16, flow_size=32, tim_length=3)
@@ -145,7 +145,7 @@ def test_what_is_no_clip_is_told(tmp_path):
 
 def test_the_decoder_adds_no_lines_of_its_own(tmp_path):
     (tmp_path / "cut.mp4").write_bytes(write_video(tmp_path / "whole.mp4", 12).read_bytes()[:500])
-    code = "import sys, elrcn.recording as r; r.open_recording(sys.argv[1])"
+    code = "import sys, elrcn.predict as r; r.open_recording(sys.argv[1])"
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "cut.mp4"], capture_output=True, text=True
     )
@@ -178,8 +178,6 @@ def face_folder(tmp_path):
 
 def test_a_photographed_face_is_found_and_cut(tmp_path):
     pytest.importorskip("dlib")
-    from elrcn.prediction import cut_clip
-
     recording = open_recording(face_folder(tmp_path))
     frame = read_grey(recording.files[0])
     clip = cut_clip(recording, CONFIG)
@@ -194,8 +192,6 @@ def test_a_photographed_face_is_found_and_cut(tmp_path):
 
 def test_no_face_is_remarked_or_fatal(tmp_path):
     pytest.importorskip("dlib")
-    from elrcn.prediction import cut_clip
-
     recording = open_recording(write_frames(tmp_path / "blank", ["1.png", "2.png"]))
     clip = cut_clip(recording, CONFIG)
     assert clip.cut == "whole frames" and "No face was found in frame 1" in clip.remarks[0]
@@ -208,7 +204,7 @@ def test_no_face_is_remarked_or_fatal(tmp_path):
 
 
 def test_a_recording_whose_stack_is_not_finite_is_named(tmp_path, monkeypatch):
-    from elrcn.prediction import cut_clip
+    from elrcn.predict import cut_clip
     from elrcn.preprocess import clips as channels
 
     def flow(frames, *args):
@@ -222,8 +218,6 @@ def test_a_recording_whose_stack_is_not_finite_is_named(tmp_path, monkeypatch):
 
 
 def test_cropped_frames_are_not_cropped_again(tmp_path):
-    from elrcn.prediction import cut_clip
-
     names = ["reg_img9.jpg", "reg_img10.jpg"]
     clip = cut_clip(open_recording(write_frames(tmp_path / "EP02_01f", names)), CONFIG)
     assert clip.cut == "frames cropped already" and clip.remarks == ()
