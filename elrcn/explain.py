@@ -12,7 +12,7 @@ from elrcn.errors import ElrcnError
 from elrcn.models.inputs import check_clips, frame_source, frames_at_once
 from elrcn.models.networks import VGG
 from elrcn.models.spatial_stage import SpatialNetwork
-from elrcn.models.train import memory_format, resolve_device, session
+from elrcn.models.train import memory_format, reproducible, resolve_device
 from elrcn.preprocess.clips import resize
 
 
@@ -56,7 +56,7 @@ def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
     size = max(4, frames_at_once(network.spec.vgg, device) // 2)
     batches = [index[i : i + size] for i in range(0, len(index), size)]
     parts = []
-    with session(device, 0, network.threads):
+    with reproducible(device, 0, network.threads):
         module = network.module.to(device, memory_format=memory_format(device)).train(False)
         source = frame_source(X, network.encoder, device)
         for batch, images in zip(batches, source.batches(batches), strict=True):

@@ -78,7 +78,7 @@ def _measure(stage: Stage, session: Session, steps: int) -> Speed:
     size = [int(n) for n in stage.cost.shape.split(" x ")]
     layout = devices.memory_format(device) if images else torch.contiguous_format
     taken = []
-    with devices.session(device, 0, session.profile.threads_per_fold):
+    with devices.reproducible(device, 0, session.profile.threads_per_fold):
         if images:
             module = VGG(stage.config, stage.inputs, 5, init="torch")
         else:

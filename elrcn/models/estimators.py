@@ -19,7 +19,7 @@ from elrcn.features.base import LinearSVM
 from elrcn.models.inputs import STREAMS, InputEncoder, Quirks, TensorSource, check_clips
 from elrcn.models.networks import TemporalHead, class_scores
 from elrcn.models.spatial_stage import SpatialSpec, fit_spatial, untrained_network
-from elrcn.models.train import outputs, resolve_device, session, train
+from elrcn.models.train import outputs, reproducible, resolve_device, train
 from elrcn.preprocess.clips import VARIANTS
 
 
@@ -141,7 +141,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         device = resolve_device(self.device)
         seed = stage_seed(self.random_state, "temporal")
         sigmoid = self._quirks().sigmoid_head
-        with session(device, seed, self.threads):
+        with reproducible(device, seed, self.threads):
             self.temporal_ = TemporalHead(
                 self.temporal, sequences.shape[2], len(self.classes_), gates=self.gates
             )
@@ -162,7 +162,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "temporal_")
         device = resolve_device(self.device)
         sigmoid = self._quirks().sigmoid_head
-        with session(device, 0, self.threads):
+        with reproducible(device, 0, self.threads):
             head = self.temporal_.to(device).train(False)
             return outputs(
                 lambda x: class_scores(head(x).float(), sigmoid).softmax(1),

@@ -12,7 +12,7 @@ from elrcn.errors import ElrcnError
 from elrcn.files import code_hash, write_json
 from elrcn.models.inputs import TensorSource
 from elrcn.models.networks import VGG
-from elrcn.models.train import outputs, resolve_device, session, train
+from elrcn.models.train import outputs, reproducible, resolve_device, train
 from elrcn.models.weights import is_kept, load_weights, write_tensors
 
 __all__ = ["face_identity_weights", "load_weights", "train_identities"]
@@ -59,7 +59,7 @@ def train_identities(
         values = (values - mean) / (std or 1.0)
     frames = np.repeat(values[..., None], 3, axis=3)
     device = resolve_device("auto")
-    with session(device, profile.seed, profile.threads_per_fold):
+    with reproducible(device, profile.seed, profile.threads_per_fold):
         module = VGG(profile.vgg, 3, len(identities))
         source = TensorSource(torch.from_numpy(frames[~held_out]).to(device), images=True)
         history = train(

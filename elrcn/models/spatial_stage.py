@@ -35,8 +35,8 @@ from elrcn.models.train import (
     frozen,
     memory_format,
     outputs,
+    reproducible,
     resolve_device,
-    session,
     train,
 )
 from elrcn.models.weights import file_hash, load_weights, read_tensors, write_tensors
@@ -108,7 +108,7 @@ class SpatialNetwork:
         shape = check_clips(X, self.spec.vgg.size)
         device = resolve_device(self.device)
         module = self.module
-        with session(device, 0, self.threads):
+        with reproducible(device, 0, self.threads):
             module.to(device, memory_format=memory_format(device)).train(False)
             values = outputs(
                 lambda x: torch.cat(module.answers(x), 1),
@@ -218,7 +218,7 @@ def _trained(spec, X, y, classes, seed, device, threads, updates_before, progres
     torch_device = resolve_device(device)
     network = untrained_network(spec, X, classes, seed=seed, device=device, threads=threads)
     fixed = network.module.layers()[:-2] if spec.quirks.frozen_layers else ()
-    with session(torch_device, seed, threads), frozen(fixed):
+    with reproducible(torch_device, seed, threads), frozen(fixed):
         network.history = train(
             network.module,
             frame_source(X, network.encoder, torch_device),
@@ -240,7 +240,7 @@ def untrained_network(
     check_clips(X, spec.vgg.size)
     encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks).fit(X)
     module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
-    with session(resolve_device(device), seed, threads):
+    with reproducible(resolve_device(device), seed, threads):
         module.reset_parameters()
         if spec.pretrained:
             load_weights(module, spec.pretrained)

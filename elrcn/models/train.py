@@ -86,7 +86,7 @@ def memory_format(
 
 
 @contextmanager
-def session(device: torch.device, seed: int, threads: int):
+def reproducible(device: torch.device, seed: int, threads: int):
     """Run a block whose result depends on `seed`, `threads` and the machine, on nothing else.
 
     Random state, thread count and convolution settings of the process are as before afterwards.
@@ -141,8 +141,7 @@ EPSILONS = ("torch", "keras")
 class KerasAdam:
     """Adam (Kingma and Ba, arXiv 1412.6980) under Keras' schedule lr_t = lr / (1 + decay t).
 
-    t counts the updates made so far. Each update is one call of torch's fused kernel, with the
-    numbers that ``torch.optim.Adam(fused=True)`` gives to the last bit.
+    t counts the updates made so far; each is a step of torch's fused Adam.
 
     With m and v the running means of the gradient and of its square, update t + 1 is
 
@@ -167,11 +166,6 @@ class KerasAdam:
     ------
     ElrcnError
         If ``config.epsilon`` is neither.
-
-    Notes
-    -----
-    ``torch.optim.Adam`` itself imports torch's compiler, a second of every process that trains,
-    and counts the updates once a parameter instead of once.
     """
 
     def __init__(self, module: nn.Module, config: TrainConfig, updates_before: int = 0):
@@ -179,40 +173,28 @@ class KerasAdam:
             raise ElrcnError(
                 f"There is no epsilon of Adam called {config.epsilon!r}.", fix="torch or keras"
             )
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.means, self.squares = (
-            [torch.zeros_like(p, memory_format=torch.preserve_format) for p in self.parameters]
-            for _ in range(2)
-        )
         self.config, self.updates = config, int(updates_before)
-        # On the device, so that the kernel's bias correction waits for nothing.
-        self.count = torch.tensor(float(self.updates), device=self.parameters[0].device)
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        self.adam = torch.optim.Adam(parameters, betas=(0.9, 0.999), fused=True)
+        if updates_before:
+            for p in parameters:
+                # On the device, so that the kernel's bias correction waits for nothing.
+                step = torch.tensor(float(updates_before), device=p.device)
+                means = torch.zeros_like(p, memory_format=torch.preserve_format)
+                self.adam.state[p] = {
+                    "step": step, "exp_avg": means, "exp_avg_sq": means.clone(),
+                }  # fmt: skip
 
-    @torch.no_grad()
     def step(self) -> None:
         """One update; the gradients are dropped. Parameters without a gradient stay."""
-        found = [i for i, p in enumerate(self.parameters) if p.grad is not None]
-        self.count += 1
         epsilon = 1e-8
         if self.config.epsilon == "keras":
             epsilon /= math.sqrt(1 - 0.999 ** (self.updates + 1))
-        torch._fused_adam_(
-            [self.parameters[i] for i in found],
-            [self.parameters[i].grad for i in found],
-            [self.means[i] for i in found],
-            [self.squares[i] for i in found],
-            [],
-            [self.count] * len(found),
-            amsgrad=False,
-            lr=self.config.lr / (1 + self.config.decay * self.updates),
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=epsilon,
-            maximize=False,
-        )
-        for p in self.parameters:
-            p.grad = None
+        for group in self.adam.param_groups:
+            group["lr"] = self.config.lr / (1 + self.config.decay * self.updates)
+            group["eps"] = epsilon
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
         self.updates += 1
 
 

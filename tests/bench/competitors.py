@@ -205,7 +205,7 @@ def _ours(spec):
 
     from elrcn.models.inputs import TensorSource
     from elrcn.models.networks import VGG, TemporalHead
-    from elrcn.models.train import outputs, session, train
+    from elrcn.models.train import outputs, reproducible, train
 
     config, device = VGGS[spec.network], torch.device("cpu")
     x, y = _data(spec)
@@ -214,24 +214,24 @@ def _ours(spec):
     options = {"device": device, "seed": 0}
 
     def fresh():
-        with session(device, 0, spec.threads):
+        with reproducible(device, 0, spec.threads):
             return VGG(config, 5, _CLASSES)
 
     if spec.network == "vgg16":
         module, step = fresh(), replace(settings, batch_size=spec.clips)
 
         def once(job):
-            with session(device, 0, spec.threads):
+            with reproducible(device, 0, spec.threads):
                 return {"loss": train(module, source, y, step, **options).losses[-1]}
 
         return once
 
     def fold(job):
         module = fresh()
-        with session(device, 0, spec.threads):
+        with reproducible(device, 0, spec.threads):
             loss = train(module, source, y, settings, **options).losses[-1]
             features = outputs(module.features, source, device=device)
-        with session(device, 0, spec.threads):
+        with reproducible(device, 0, spec.threads):
             head = TemporalHead(TemporalConfig((64,)), config.fc, _CLASSES)
             sequences = TensorSource(torch.from_numpy(features.reshape(spec.clips, _FRAMES, -1)))
             short = replace(settings, batch_size=16)

@@ -8,7 +8,7 @@ from elrcn.config import PROFILES, TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
 from elrcn.models.inputs import TensorSource
 from elrcn.models.networks import TemporalHead
-from elrcn.models.train import KerasAdam, session, train
+from elrcn.models.train import KerasAdam, reproducible, train
 
 STEPS, UNITS, CPU = 50, 12, torch.device("cpu")
 
@@ -64,7 +64,7 @@ def disagreement(epsilon, biases, before=0):
     x *= torch.tensor([1.0, 1e-6] * 3)
     y = np.arange(8) % 3
     config = TrainConfig(1e-3, 1e-2, 8, STEPS, patience=STEPS, epsilon=epsilon)
-    with session(CPU, 1, 1):
+    with reproducible(CPU, 1, 1):
         head = TemporalHead(TemporalConfig((UNITS,), biases=biases), 6, 3, gates="hard")
         start = in_keras_order(head)
         source = TensorSource(x)

@@ -6,7 +6,14 @@ from torch import nn
 from elrcn.config import TrainConfig
 from elrcn.errors import ElrcnError
 from elrcn.models.inputs import InputEncoder, StreamedFrames, TensorSource, frame_source
-from elrcn.models.train import KerasAdam, memory_format, outputs, resolve_device, session, train
+from elrcn.models.train import (
+    KerasAdam,
+    memory_format,
+    outputs,
+    reproducible,
+    resolve_device,
+    train,
+)
 
 CPU = torch.device("cpu")
 
@@ -74,7 +81,7 @@ def toy(n=64):
 
 def fit(config, seed=0, **options):
     source, y = toy()
-    with session(CPU, seed, 1):
+    with reproducible(CPU, seed, 1):
         module = nn.Linear(4, 2)
         return module, train(module, source, y, config, device=CPU, seed=seed, **options)
 
@@ -102,7 +109,7 @@ def test_seed_decides_all_and_process_state_survives():
 
 def test_faded_numbers_are_zero_inside_and_only_there():
     faded = torch.full((64,), 1e-39)
-    with session(CPU, 0, 1):
+    with reproducible(CPU, 0, 1):
         inside = (faded * 1.0).abs().max()
     # Not every processor can.
     assert inside in (0, faded[0])
@@ -123,7 +130,7 @@ def test_layout_changes_no_result_but_rounding(capability, monkeypatch):
         monkeypatch.setattr("elrcn.models.train.memory_format", lambda *_: layout)
         x = torch.randn(40, 6, 6, 3, generator=torch.Generator().manual_seed(0))
         y, config = np.arange(40) % 2, TrainConfig(lr=0.01, max_epochs=3)
-        with session(CPU, 0, 1):
+        with reproducible(CPU, 0, 1):
             module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(128, 2))
             return train(module, TensorSource(x, images=True), y, config, device=CPU, seed=0).losses
 
@@ -134,7 +141,7 @@ def test_layout_changes_no_result_but_rounding(capability, monkeypatch):
 def test_divergence_is_told():
     source, y = toy()
     source.tensor[5, 2] = torch.nan
-    with pytest.raises(ElrcnError, match="diverged"), session(CPU, 0, 1):
+    with pytest.raises(ElrcnError, match="diverged"), reproducible(CPU, 0, 1):
         train(nn.Linear(4, 2), source, y, TrainConfig(), device=CPU, seed=0)
 
 
