@@ -89,6 +89,9 @@ def quantise(gradients: np.ndarray, directions: np.ndarray, threshold: float, ha
     numpy.ndarray of float64, shape (..., D)
         Each of Euclidean length of its gradient (0 where no projection exceeds the threshold).
     """
+    # Klaeser et al.: project the unit gradient on the face normals, subtract the cosine between
+    # neighbouring normals so that one exactly on a normal votes for it alone, and share the
+    # gradient's length out among what stays positive.
     length = np.linalg.norm(gradients, axis=-1, keepdims=True)
     unit = np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0)
     projected = unit @ directions.T

@@ -99,6 +99,9 @@ def _count(flat, shape, margin, offsets, weights, counts, points, bins, block_of
     frames, height, width = shape
     mt, my, mx = margin
     n = width - 2 * mx
+    # A row of centres at a time: each loop over i is one pass over contiguous memory, which the
+    # compiler turns into vector instructions; a loop over centres with one over neighbours inside
+    # would branch at every voxel.
     codes = np.empty(n, np.int32)
     limit = np.empty(n, np.float32)
     for t in range(mt, frames - mt):
@@ -106,16 +109,19 @@ def _count(flat, shape, margin, offsets, weights, counts, points, bins, block_of
             base = (t * height + y) * width + mx
             centre = flat[base : base + n]
             for i in range(n):
-                limit[i] = centre[i] - tolerance
+                limit[i] = centre[i] - tolerance  # g_c, lowered so that ties count as not darker
             first = 0
             for plane in range(3):
                 for i in range(n):
                     codes[i] = 0
+                # LBP_{P,R} = sum_p s(g_p - g_c) 2^p with s(x) = 1 for x >= 0 (Ojala et al. 2002,
+                # doi 10.1109/TPAMI.2002.1017623), on each of the three orthogonal planes.
                 for p in range(points[plane]):
                     row = first + p
                     bit = np.int32(1 << p)
                     start = base + offsets[row, 0]
                     a = flat[start : start + n]
+                    # g_p lies on a voxel, between two, or within a square of four (bilinear).
                     if counts[row] == 1:
                         for i in range(n):
                             codes[i] |= bit if a[i] >= limit[i] else np.int32(0)
