@@ -66,7 +66,7 @@ def spatial_part(session: Session) -> SpatialOnly:
     se = SE.build(session).get_params(deep=False)
     known = SpatialOnly().get_params(deep=False)
     shared = {name: value for name, value in se.items() if name in known}
-    return SpatialOnly(**shared, streams=(se["stream"],), vote="mean")
+    return SpatialOnly(**shared, streams=se["streams"], vote="mean")
 
 
 def measure_protocol(session: Session, protocol: str, name: str) -> pd.DataFrame:
