@@ -44,16 +44,6 @@ class Comparison:
     p_value: float
     subjects: int
 
-    @property
-    def half_width(self) -> float:
-        """Half the width of the interval: about the smallest difference that could be told."""
-        return (self.high - self.low) / 2
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 if the whole interval lies above or below 0, else 0: not told apart."""
-        return int(self.low > 0) - int(self.high < 0)
-
 
 def bootstrap_difference(
     rows_a: pd.DataFrame,

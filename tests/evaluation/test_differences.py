@@ -104,11 +104,9 @@ def test_compare_holds_the_difference_and_both_tests(per_fold):
     c = compare(a, b, "uar", n=500, per_fold=per_fold)
     summary = fold_mean if per_fold else pooled
     assert c.difference == pytest.approx(summary(a)["uar"] - summary(b)["uar"])
-    assert c.low <= c.difference <= c.high and c.half_width == pytest.approx((c.high - c.low) / 2)
+    assert c.low <= c.difference <= c.high
     assert c.subjects == 16
     assert c.p_value == permutation_test(a, b, "uar", per_fold=per_fold).p_value
-    assert c.sign == (1 if c.low > 0 else 0)
-    assert compare(b, a, "uar", n=500, per_fold=per_fold).sign == -c.sign
 
 
 def test_other_clips_and_a_wrong_level_are_refused():
