@@ -6,11 +6,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from elrcn.config import PROFILES, TemporalConfig, TrainConfig, VGGConfig
-from elrcn.estimate import Speed, Stage, duration, estimate, measure, stages
-from elrcn.estimate.costs import temporal_cost, vgg_cost
+from elrcn.estimate import (
+    Speed,
+    Stage,
+    duration,
+    estimate,
+    measure,
+    planned_manifest,
+    stages,
+    temporal_cost,
+    vgg_cost,
+)
 from elrcn.evaluation.protocols import Fold
 from elrcn.experiments import Options, plan_manifest
-from elrcn.experiments.planned import planned_manifest
 from elrcn.models.elrcn import ELRCNTE
 from elrcn.models.temporal import TemporalHead
 from elrcn.models.vgg import VGG, count_parameters

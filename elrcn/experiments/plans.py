@@ -172,10 +172,11 @@ def _check_rows(experiment: Experiment, methods: Sequence[Method]) -> None:
                 fix="use letters, digits, _ and -, such as my_idea",
             )
         for other in methods[:i]:
-            if method.name == other.name or method.label == other.label:
+            same_label = (method.group, method.label) == (other.group, other.label)
+            if method.name == other.name or same_label:
                 raise ElrcnError(
-                    f"{experiment.paper} has two methods named {method.name!r}, labelled "
-                    f"{other.label!r} and {method.label!r}.",
+                    f"{experiment.paper} has two methods of one name: {other.name!r}, "
+                    f"{other.label!r}, and {method.name!r}, {method.label!r}.",
                     fix="give every row a name and a label of its own",
                 )
 
