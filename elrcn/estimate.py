@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -257,26 +258,21 @@ def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple
     frames, classes : int
         Steps a clip, classes of the task.
     """
-    # Training on variants of clips wraps the estimator whose networks are meant.
-    copies = getattr(estimator, "clips_factor", 1)
-    has = getattr(estimator, "estimator", estimator).get_params(deep=False)
+    inner, copies = _unwrapped(estimator)
+    has = inner.get_params(deep=False)
     clips = tuple(copies * len(fold.train) for fold in folds)
     tested = sum(len(fold.test) for fold in folds)
     made, values = [], 0
     if has.get("vgg") is not None:
         # Without a training of its own the network only gives features (`FrozenFeatureSVM`).
         train = has.get("spatial_train") or TrainConfig(max_epochs=0)
-        name, samples = (
-            "spatial" if train.max_epochs else "frozen",
-            tuple(n * frames for n in clips),
-        )
-        for stream in streams_of(getattr(estimator, "estimator", estimator)):
-            channels = len(STREAMS[stream])
+        kind = "spatial" if train.max_epochs else "frozen"
+        samples = tuple(n * frames for n in clips)
+        applied = sum(samples) + tested * frames
+        for stream in streams_of(inner):
+            name, channels = f"{kind} ({stream})", len(STREAMS[stream])
             cost = vgg_cost(has["vgg"], channels, classes)
-            applied = sum(samples) + tested * frames
-            made.append(
-                Stage(f"{name} ({stream})", has["vgg"], channels, cost, train, samples, applied)
-            )
+            made.append(Stage(name, has["vgg"], channels, cost, train, samples, applied))
             values += has["vgg"].fc
     elif has.get("pixels"):
         values = len(set(STREAMS[has["stream"]])) * has["pixels"] ** 2
@@ -285,6 +281,11 @@ def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple
         train = has["temporal_train"]
         made.append(Stage("temporal", has["temporal"], values, cost, train, clips, tested))
     return tuple(made)
+
+
+def _unwrapped(estimator) -> tuple[BaseEstimator, int]:
+    """Estimator whose networks are meant, and clips it is trained on for each clip given."""
+    return getattr(estimator, "estimator", estimator), getattr(estimator, "clips_factor", 1)
 
 
 # --- methods and experiments ---------------------------------------------------------------------
@@ -442,22 +443,12 @@ def _method_estimate(
     shape = (1, config.flow_size, config.flow_size) if grey else (5, config.size, config.size)
     folds = [fold for fold in plan.folds if fold.name not in done]
     estimator = method.build(session, Options("none"))
-    inner, copies = (
-        getattr(estimator, "estimator", estimator),
-        getattr(estimator, "clips_factor", 1),
-    )
+    inner, copies = _unwrapped(estimator)
     parts, kept = stages(estimator, folds, max(steps), len(plan.classes)), 0
     if getattr(inner, "feature_store", None):
         # A network is known by what decides it, and by the fold's training clips and their labels.
         clips, labels = plan.manifest.table["clip_id"].to_numpy(), plan.labels_of(method)
-        asked = (
-            inner.scaling,
-            inner.quirks,
-            config,
-            method.starts_from_weights,
-            method.seed,
-            copies,
-        )
+        asked = inner.scaling, inner.quirks, config, method.starts_from_weights, method.seed, copies
         trained = [(f.name, clips[f.train].tolist(), labels[f.train].tolist()) for f in folds]
         counted = [_without_known(stage, asked, trained, networks) for stage in parts]
         parts, kept = tuple(stage for stage, _ in counted), sum(size for _, size in counted)

@@ -84,36 +84,16 @@ class Task:
 
 #: Table I: five emotions of CASME II, one subject left out at a time (Section IV-C).
 EMOTION_LOSO = Task(
-    "emotion-5",
-    ("CASME2",),
-    casme2_emotions,
-    "emotion",
-    tuple(EMOTIONS),
-    "LOSO",
-    loso_folds,
+    "emotion-5", ("CASME2",), casme2_emotions, "emotion", tuple(EMOTIONS), "LOSO", loso_folds
 )
 #: Section IV-E, on the clips of Table I: profiles may leave out groups of subjects.
 EMOTION_ABLATION = replace(EMOTION_LOSO, ablation=True)
+_FIVE = (("CASME2", "SAMM"), objective_five, "objective_class", tuple(OBJECTIVE_CLASSES[:5]))
 #: Table II: objective classes I to V of both databases together (Section IV-D).
-CDE = Task(
-    "cde",
-    ("CASME2", "SAMM"),
-    objective_five,
-    "objective_class",
-    tuple(OBJECTIVE_CLASSES[:5]),
-    "CDE (LOSO over both databases)",
-    cde_folds,
-)
+CDE = Task("cde", *_FIVE, "CDE (LOSO over both databases)", cde_folds)
 #: Table III: one database trains, the other tests, both ways (Section IV-D).
 HDE = Task(
-    "hde",
-    ("CASME2", "SAMM"),
-    objective_five,
-    "objective_class",
-    tuple(OBJECTIVE_CLASSES[:5]),
-    "HDE (train on one database, test on the other)",
-    hde_folds,
-    per_fold=True,
+    "hde", *_FIVE, "HDE (train on one database, test on the other)", hde_folds, per_fold=True
 )
 
 
@@ -185,116 +165,47 @@ class Experiment:
 #: Seeds of Tables I and III; Table II, which costs most, has the first alone.
 SEEDS = (0, 1, 2)
 
+# fmt: off
 _TABLES = (
-    Experiment(
-        "table1",
-        "Table I",
-        "Single domain: five emotions of CASME II",
-        EMOTION_LOSO,
-        (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE),
-        "table1",
-        seeds=SEEDS,
-    ),
-    Experiment(
-        "table2",
-        "Table II",
-        "Composite databases: five objective classes of CASME II and SAMM",
-        CDE,
-        (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE),
-        "table2",
-        (FigureOf("Figure 2", "elrcn_se"),),
-    ),
-    Experiment(
-        "table3",
-        "Table III",
-        "Holdout databases: trained on one, tested on the other",
-        HDE,
-        (MAJORITY, LBP_TOP, LBP_TOP_5X5, HOG3D, HOOF, FLOW_SUMS, SE, TE),
-        "table3",
-        (
-            FigureOf("Figure 3", "elrcn_se", "CASME2 to SAMM"),
-            FigureOf("Figure 4", "elrcn_se", "SAMM to CASME2"),
-        ),
-        seeds=SEEDS,
-    ),
+    Experiment("table1", "Table I", "Single domain: five emotions of CASME II", EMOTION_LOSO,
+               (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE), "table1", seeds=SEEDS),
+    Experiment("table2", "Table II",
+               "Composite databases: five objective classes of CASME II and SAMM", CDE,
+               (MAJORITY, LBP_TOP, LBP_TOP_5X5, FLOW_SUMS, SE, TE), "table2",
+               (FigureOf("Figure 2", "elrcn_se"),)),
+    Experiment("table3", "Table III", "Holdout databases: trained on one, tested on the other", HDE,
+               (MAJORITY, LBP_TOP, LBP_TOP_5X5, HOG3D, HOOF, FLOW_SUMS, SE, TE), "table3",
+               (FigureOf("Figure 3", "elrcn_se", "CASME2 to SAMM"),
+                FigureOf("Figure 4", "elrcn_se", "SAMM to CASME2")), seeds=SEEDS),
 )
 _ABLATIONS = (
-    Experiment(
-        "figure5",
-        "Figure 5",
-        "The spatial module alone: VGG on single frames",
-        EMOTION_ABLATION,
-        (NOTHING, BASELINE, *methods.SPATIAL),
-        "spatial_only",
-    ),
-    Experiment(
-        "figure6",
-        "Figure 6",
-        "The temporal module alone: grey pixels into LSTMs",
-        EMOTION_ABLATION,
-        (NOTHING, BASELINE, *methods.PIXELS_LSTMS),
-        "temporal_only",
-    ),
-    Experiment(
-        "figure7",
-        "Figure 7",
-        "Flow features of the last and the second last FC layer under one LSTM",
-        EMOTION_ABLATION,
-        (NOTHING, *methods.FC_LAYERS),
-        "spatio_temporal",
-    ),
-    Experiment(
-        "figure8",
-        "Figure 8",
-        "Flow features of the last FC layer under five LSTMs",
-        EMOTION_ABLATION,
-        (NOTHING, *methods.FLOW_LSTMS),
-        "spatio_temporal",
-    ),
-    Experiment(
-        "tim",
-        "Section V, interpolation",
-        "More or fewer interpolated frames: TIM length 6 to 20, and no TIM",
-        EMOTION_ABLATION,
-        (NOTHING, *more_data.TIM),
-        "more_data",
-    ),
-    Experiment(
-        "augmentation",
-        "Section V, augmentation",
-        "Trained with mirrored, turned and cropped copies of the training clips",
-        EMOTION_ABLATION,
-        (NOTHING, *more_data.AUGMENTATION),
-        "more_data",
-    ),
+    Experiment("figure5", "Figure 5", "The spatial module alone: VGG on single frames",
+               EMOTION_ABLATION, (NOTHING, BASELINE, *methods.SPATIAL), "spatial_only"),
+    Experiment("figure6", "Figure 6", "The temporal module alone: grey pixels into LSTMs",
+               EMOTION_ABLATION, (NOTHING, BASELINE, *methods.PIXELS_LSTMS), "temporal_only"),
+    Experiment("figure7", "Figure 7",
+               "Flow features of the last and the second last FC layer under one LSTM",
+               EMOTION_ABLATION, (NOTHING, *methods.FC_LAYERS), "spatio_temporal"),
+    Experiment("figure8", "Figure 8", "Flow features of the last FC layer under five LSTMs",
+               EMOTION_ABLATION, (NOTHING, *methods.FLOW_LSTMS), "spatio_temporal"),
+    Experiment("tim", "Section V, interpolation",
+               "More or fewer interpolated frames: TIM length 6 to 20, and no TIM",
+               EMOTION_ABLATION, (NOTHING, *more_data.TIM), "more_data"),
+    Experiment("augmentation", "Section V, augmentation",
+               "Trained with mirrored, turned and cropped copies of the training clips",
+               EMOTION_ABLATION, (NOTHING, *more_data.AUGMENTATION), "more_data"),
 )
 _OTHERS = (
-    Experiment(
-        "figure9",
-        "Figure 9",
-        "Where ELRCN-SE's spatial network looks: Grad-CAM against action-unit masks, LOSO and CDE",
-        EMOTION_LOSO,
-        (SE,),
-        "gradcam",
-        maps=True,
-    ),
-    Experiment(
-        "quirks",
-        "Authors' code",
-        "What the authors' published code does differently, switch by switch",
-        EMOTION_ABLATION,
-        quirks.METHODS,
-        "quirks",
-    ),
-    Experiment(
-        "epochs",
-        "Section III-D (when to stop)",
-        "Table I with the temporal stage stopped at fixed epochs",
-        EMOTION_LOSO,
-        methods.STOPPED,
-        "statistics",
-    ),
+    Experiment("figure9", "Figure 9", "Where ELRCN-SE's spatial network looks: Grad-CAM against "
+               "action-unit masks, LOSO and CDE", EMOTION_LOSO, (SE,), "gradcam", maps=True),
+    Experiment("quirks", "Authors' code",
+               "What the authors' published code does differently, switch by switch",
+               EMOTION_ABLATION, quirks.METHODS, "quirks"),
+    Experiment("epochs", "Section III-D (when to stop)",
+               "Table I with the temporal stage stopped at fixed epochs",
+               EMOTION_LOSO, methods.STOPPED, "statistics"),
 )
+# fmt: on
 
 #: Every experiment by name, in the paper's order.
 REGISTRY: dict[str, Experiment] = {e.name: e for e in (*_TABLES, *_ABLATIONS, *_OTHERS)}
