@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
+from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from elrcn.config import (
     PROFILES,
@@ -38,6 +38,7 @@ from elrcn.models.train import KerasAdam, autocast
 from elrcn.models.vgg import VGG
 from elrcn.session import Session
 
+Network = VGGConfig | TemporalConfig
 #: Bytes a parameter takes in training: weight, gradient and the two moments of Adam, float32.
 TRAINING_BYTES = 16
 #: Dense bf16 operations a second of one GPU (an A100's data sheet), and the share reached.
@@ -98,36 +99,40 @@ def vgg_cost(config: VGGConfig, channels: int, classes: int) -> NetworkCost:
 
     With the defaults, 3 channels and 1000 classes: 138,357,544 parameters, 15.47e9 MACs.
     """
-    shape = (channels, config.size, config.size)
-    parameters, macs = _counted(VGG(config, channels, classes, init="skip"), shape)
-    first = 9 * channels * config.widths[0] * config.size**2
+    vgg = VGG(config, channels, classes, init="skip").to("meta")
+    # Places of a map before the first pooling, and after each.
     maps = [(config.size // 2**block) ** 2 for block in range(len(config.convs) + 1)]
+    macs = sum(_weights(layer) for layer in (vgg.fc6, vgg.fc7, vgg.fc8))
+    for names, places in zip(vgg.blocks, maps, strict=False):
+        macs += places * sum(_weights(vgg.get_submodule(name)) for name in names)
+    first = maps[0] * _weights(vgg.layers()[0])
     kept = sum(n * w * m for n, w, m in zip(config.convs, config.widths, maps, strict=False))
     kept += 2 * (2 * config.fc + classes)  # before and after dropout
     pooled = sum(w * m for w, m in zip(config.widths, maps[1:], strict=True))
-    return NetworkCost(shape, parameters, macs, first, kept, pooled)
+    shape = (channels, config.size, config.size)
+    return NetworkCost(shape, _trainable(vgg), macs, first, kept, pooled)
 
 
 @cache
 def temporal_cost(config: TemporalConfig, inputs: int, frames: int, classes: int) -> NetworkCost:
     """Cost of `elrcn.models.temporal.TemporalHead` for one clip of `frames` feature vectors."""
-    shape = (frames, inputs)
     with torch.device("meta"):
-        # Hard gates are written out step by step, so that every product is seen and counted.
-        head = TemporalHead(config, inputs, classes, gates="hard", init="torch")
-    parameters, macs = _counted(head, shape)
+        head = TemporalHead(config, inputs, classes, init="torch")
+    # The LSTM's weights are applied to every frame, those of the layers after it once.
+    macs = _weights(head) + (frames - 1) * _weights(head.lstm)
+    first = frames * head.lstm[0].weight_ih_l0.numel()
     # Four gates, the cell and the output of every unit and frame; then the layers after them.
     kept = 6 * sum(config.units) * frames + config.dense + classes
-    return NetworkCost(shape, parameters, macs, 4 * config.units[0] * inputs * frames, kept)
+    return NetworkCost((frames, inputs), _trainable(head), macs, first, kept)
 
 
-def _counted(module: torch.nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Trainable values of `module`, and its multiply-accumulates for one sample."""
-    module = module.to("meta")
-    with FlopCounterMode(display=False) as counter:
-        module(torch.empty(1, *shape, device="meta"))
-    trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    return trainable, counter.get_total_flops() // 2
+def _weights(module: nn.Module) -> int:
+    """Values by which inputs are multiplied: all parameters but biases."""
+    return sum(p.numel() for p in module.parameters() if p.dim() > 1)
+
+
+def _trainable(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def lstm_table(
@@ -201,7 +206,7 @@ class Stage:
     """
 
     name: str
-    config: VGGConfig | TemporalConfig
+    config: Network
     inputs: int
     cost: NetworkCost
     train: TrainConfig
@@ -230,11 +235,6 @@ class Stage:
         """Floating-point operations at most."""
         trained, applied = self.cost.training_flops, self.cost.forward_flops
         return float(self.trained) * trained + self.applied * applied
-
-    @property
-    def key(self) -> str:
-        """The same for stages whose networks differ in nothing but their input."""
-        return config_hash(type(self.config).__name__, self.config)
 
     def memory(self, value_bytes: int) -> float:
         """Bytes of one training step: weights, gradients, moments, activations of a batch."""
@@ -368,11 +368,11 @@ class Estimate:
         """Hours at most on one GPU that reaches `share` of `peak` operations a second."""
         return sum(m.flops for m in self.methods) / (peak * share) / 3600
 
-    def measured_hours(self, speeds: Mapping[str, Speed]) -> float:
+    def measured_hours(self, speeds: Mapping[Network, Speed]) -> float:
         """Hours at most at measured speeds, if folds at once do not slow one another."""
         total = 0.0
         for method in self.methods:
-            seconds = sum(speeds[s.key].seconds(s) for s in method.stages)
+            seconds = sum(speeds[s.config].seconds(s) for s in method.stages)
             total += seconds / max(1, min(self.at_once, method.folds - method.stored))
         return total / 3600
 
@@ -534,7 +534,7 @@ class Speed:
         return stage.flops / self.flops_per_s + updates
 
 
-def measure(stages: Iterable[Stage], session: Session, steps: int = 2) -> dict[str, Speed]:
+def measure(stages: Iterable[Stage], session: Session, steps: int = 2) -> dict[Network, Speed]:
     """Time a few training steps of every kind of network on the session's device.
 
     Parameters
@@ -548,13 +548,11 @@ def measure(stages: Iterable[Stage], session: Session, steps: int = 2) -> dict[s
 
     Returns
     -------
-    dict of str to Speed
-        By `Stage.key`. Frames are random; on a CPU a batch is cut to some seconds a step.
+    dict of VGGConfig or TemporalConfig to Speed
+        By `Stage.config`. Frames are random; on a CPU a batch is cut to some seconds a step.
     """
-    largest: dict[str, Stage] = {}
-    for stage in sorted(stages, key=lambda stage: stage.cost.macs):
-        largest[stage.key] = stage
-    return {key: _measure(stage, session, steps) for key, stage in largest.items()}
+    largest = {s.config: s for s in sorted(stages, key=lambda stage: stage.cost.macs)}
+    return {config: _measure(stage, session, steps) for config, stage in largest.items()}
 
 
 def _measure(stage: Stage, session: Session, steps: int) -> Speed:
@@ -614,7 +612,7 @@ def size(count: float) -> str:
 def render_text(
     value: Estimate,
     device: str,
-    speeds: Mapping[str, Speed] | None = None,
+    speeds: Mapping[Network, Speed] | None = None,
     peak: float = GPU_PEAK,
     share: float = GPU_SHARE,
 ) -> str:
@@ -626,7 +624,7 @@ def render_text(
         From `estimate`.
     device : str
         Where the run would be.
-    speeds : mapping of str to Speed, optional
+    speeds : mapping, optional
         From `measure`; hours on this machine are left out without them.
     peak, share : float
         Assumption behind the hours on a GPU: operations a second, and the share reached.
@@ -670,7 +668,7 @@ def _method_lines(method: MethodEstimate) -> list[str]:
     ]
     alike: dict[tuple, list[Stage]] = {}
     for stage in method.stages:
-        alike.setdefault((stage.key, stage.cost, stage.shared), []).append(stage)
+        alike.setdefault((stage.config, stage.cost, stage.shared), []).append(stage)
     for group in alike.values():
         stage = group[0]
         names = ", ".join(s.name for s in group) + (", each" if len(group) > 1 else "")

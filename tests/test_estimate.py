@@ -132,7 +132,7 @@ def test_methods_may_be_chosen(plans, session):
 def test_measured_speeds_cover_every_network(plans, session):
     value = estimate(plans[:1], session)
     speeds = measure(value.stages, session, steps=1)
-    assert set(speeds) == {s.key for s in value.stages} and len(speeds) == 2
+    assert set(speeds) == {s.config for s in value.stages} and len(speeds) == 2
     assert value.measured_hours(speeds) > 0
     assert value.at_once == 2
 
