@@ -29,8 +29,8 @@ from elrcn.config import PROFILES
 from elrcn.evaluation.metrics import confusion_matrix, uar
 from elrcn.evaluation.runner import fixed_threads, fold_seed, seeded_clone
 from elrcn.experiments.methods import SE, TE
-from elrcn.experiments.tasks import EMOTION_ABLATION as TASK
-from elrcn.experiments.weights import Options
+from elrcn.experiments.registry import EMOTION_ABLATION as TASK
+from elrcn.experiments.starts import Options
 from elrcn.features.base import LinearSVM
 from elrcn.features.flow_sums import FlowSums
 from elrcn.files import side_by_side, write

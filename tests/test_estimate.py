@@ -6,11 +6,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from elrcn.config import PROFILES, TemporalConfig, TrainConfig, VGGConfig
-from elrcn.estimate import Speed, Stage, duration, estimate, measure, stages
-from elrcn.estimate.costs import temporal_cost, vgg_cost
+from elrcn.estimate import (
+    Speed,
+    Stage,
+    duration,
+    estimate,
+    measure,
+    planned_manifest,
+    stages,
+    temporal_cost,
+    vgg_cost,
+)
 from elrcn.evaluation.protocols import Fold
 from elrcn.experiments import Options, plan_manifest
-from elrcn.experiments.planned import planned_manifest
 from elrcn.models.estimators import ELRCN, TE_STREAMS
 from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.session import Session
@@ -123,7 +131,7 @@ def test_methods_may_be_chosen(plans, session):
 def test_measured_speeds_cover_every_network(plans, session):
     value = estimate(plans[:1], session)
     speeds = measure(value.stages, session, steps=1)
-    assert set(speeds) == {s.key for s in value.stages} and len(speeds) == 2
+    assert set(speeds) == {s.config for s in value.stages} and len(speeds) == 2
     assert value.measured_hours(speeds) > 0
     assert value.at_once == 2
 

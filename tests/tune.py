@@ -32,8 +32,8 @@ from elrcn.evaluation.runner import (
     seeded_clone,
 )
 from elrcn.experiments.methods import SE, TE
-from elrcn.experiments.tasks import EMOTION_ABLATION
-from elrcn.experiments.weights import Options
+from elrcn.experiments.registry import EMOTION_ABLATION
+from elrcn.experiments.starts import Options
 from elrcn.features.flow_sums import flow_sums_svm
 from elrcn.features.lbp_top import lbp_top_svm
 from elrcn.files import side_by_side, write

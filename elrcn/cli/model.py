@@ -127,7 +127,7 @@ def train(session, remarks, experiment, method, out, yes, pretrained, vggface, c
       elrcn predict models/se my-video.mp4
     """
     from elrcn.experiments import Options, plan
-    from elrcn.experiments.weights import weights_source
+    from elrcn.experiments.starts import weights_source
     from elrcn.models.saved import save_model
     from elrcn.predict import training_statement
 
@@ -138,7 +138,7 @@ def train(session, remarks, experiment, method, out, yes, pretrained, vggface, c
     weights = weights_source(session, options) if how.starts_from_weights else "none"
     _check_out(out)
     _check_time(session, yes)
-    p = plan(chosen.name, session)
+    p = plan(chosen, session)
     remarks.tell()
     config = how.preprocess(session.profile.preprocess)
     estimator = how.build(session, options)

@@ -18,11 +18,11 @@ def list_experiments():
     for e in REGISTRY.values():
         also = "".join(f", {f.paper}" for f in e.figures)
         # What is measured in another way names its protocols in its title.
-        protocol = "" if e.measure else f" · {e.task.protocol}"
+        protocol = "" if e.maps else f" · {e.task.protocol}"
         if e.task.ablation:
             protocol += " (groups of subjects in the small profiles)"
         click.echo(f"{e.name:<10} {e.paper}{also}: {e.title}{protocol}")
-        does = "measured on" if e.measure else "methods"
+        does = "measured on" if e.maps else "methods"
         click.echo(f"{'':<10} {does}: {', '.join(m.name for m in e.methods)}")
     for name, members in GROUPS.items():
         click.echo(f"{name:<10} all of: {', '.join(members)}")
@@ -66,8 +66,8 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
       elrcn run tables --profile paper --casme2 DIR --samm DIR --vggface FILE
     """
     from elrcn.config import VGGConfig
-    from elrcn.experiments import REGISTRY, Options, experiment_names
-    from elrcn.experiments.weights import weights_source
+    from elrcn.experiments import REGISTRY, Options, experiment_names, plan
+    from elrcn.experiments.starts import weights_source
 
     names = experiment_names(experiments)
     options = Options(pretrained, vggface, channel_order)
@@ -81,8 +81,10 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
             if not dry_run:
                 raise
             unmet, options = error, Options("none")
+    plans = {}
     if dry_run or session.profile.vgg == VGGConfig():
-        hours = _tell(session, names, methods, options, seeds, probe, gpu_tflops * 1e12, gpu_share)
+        plans = _plans(session, names, seeds)
+        hours = _tell(session, plans, methods, options, probe, gpu_tflops * 1e12, gpu_share)
         if unmet:
             click.echo(f"before it can run: {unmet}")
         if session.has_read:
@@ -90,12 +92,15 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
         if dry_run:
             return
         _ask(session, hours, yes)
+        # Of a corpus that was not made yet the plans were foreseen only.
+        plans = plans if session.has_read else {}
     for name in names:
         remarks.tell()
-        if known[name] and REGISTRY[name].measure:
-            _measure_one(session, name, options)
+        if known[name] and REGISTRY[name].maps:
+            _measure_maps(session, REGISTRY[name])
         elif known[name]:
-            _run_one(session, name, [m.name for m in known[name]], options, seeds)
+            p = plans.get(name) or plan(name, session, seeds)
+            _run_one(session, p, [m.name for m in known[name]], options)
     remarks.tell()
 
 
@@ -116,31 +121,28 @@ def _known_methods(names, methods) -> dict:
     }
 
 
-def _plans(session, names, seeds):
+def _plans(session, names, seeds) -> dict:
     """Plans of the experiments; no corpus is made yet, the clips it will have are taken."""
     from elrcn.corpus.write import is_finished
+    from elrcn.estimate import planned_manifest
     from elrcn.experiments import plan, plan_manifest
-    from elrcn.experiments.planned import planned_manifest
 
     if not session.given and not is_finished(session.embedded_folder):
-        planned = planned_manifest(session.profile.corpus)
-        return [
-            plan_manifest(name, planned, session.profile, seeds) for name in names
-        ], "synthetic corpus, not yet made"
-    plans = [plan(name, session, seeds) for name in names]
-    return plans, session.data
+        clips = planned_manifest(session.profile.corpus)
+        return {name: plan_manifest(name, clips, session.profile, seeds) for name in names}
+    return {name: plan(name, session, seeds) for name in names}
 
 
-def _tell(session, names, methods, options, seeds, probe, peak, share) -> float | None:
+def _tell(session, plans, methods, options, probe, peak, share) -> float | None:
     """Print the estimate; return the hours on this machine if they were measured."""
     from elrcn.estimate import estimate, measure, render_text
 
-    plans, data = _plans(session, names, seeds)
-    for p in plans:
+    data = session.data if session.has_read else "synthetic corpus, not yet made"
+    for p in plans.values():
         click.echo(_headline(p, session, data))
-        if p.experiment.measure:
+        if p.experiment.maps:
             click.echo("networks that are not kept are trained; the estimate is of this protocol")
-    value = estimate(plans, session, methods, options)
+    value = estimate(list(plans.values()), session, methods, options)
     speeds = measure(value.stages, session) if probe and value.stages else None
     click.echo(render_text(value, session.device, speeds, peak, share))
     return value.measured_hours(speeds) if speeds else None
@@ -169,14 +171,12 @@ def _headline(p, session, data: str) -> str:
     )
 
 
-def _run_one(session, name: str, methods, options, seeds: int) -> None:
-    from elrcn.experiments import plan
+def _run_one(session, p, methods, options) -> None:
     from elrcn.experiments import run as run_experiment
     from elrcn.report.tables import convergence_note
 
-    p = plan(name, session, seeds)
     click.echo(_headline(p, session, session.data))
-    results = run_experiment(name, session, methods, options, seeds)
+    results = run_experiment(p, session, methods, options)
     click.echo(f"\n{'method':<12} {'WAR':>7} {'UAR':>7} {'UF1':>7} {'F1*':>7}")
     for method, rows in results.items():
         s = p.experiment.scores(rows)
@@ -200,17 +200,16 @@ def _each_seed(p, rows) -> str:
     return f"  mean of {len(parts)} seeds, UAR {each}" if len(parts) > 1 else ""
 
 
-def _measure_one(session, name: str, options) -> None:
+def _measure_maps(session, experiment) -> None:
     """Run an experiment whose result is not a table of prediction rows; print its few numbers."""
-    from elrcn.experiments import REGISTRY
+    from elrcn.experiments.attention import measure, summarise
 
-    experiment = REGISTRY[name]
     session.require(*experiment.task.databases)
     click.echo(f"{experiment.paper}: {experiment.title}")
-    table = experiment.measure(session, options)
+    table = measure(session)
     about = f"{len(table)} measurements ({session.data}), profile {session.profile.name}"
     click.echo(f"{about}, device {session.device}\n")
-    short = experiment.summarise(table) if experiment.summarise else table
+    short = summarise(table)
     if short.empty:
         click.echo("no scores: these data lack what they are measured against\n")
         return

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from elrcn.config import PreprocessConfig, Profile, TrainConfig
-from elrcn.experiments.experiment import Experiment
-from elrcn.experiments.methods import MAJORITY, SE, TE, Method
-from elrcn.experiments.modules import FLOW_TUNED
-from elrcn.experiments.tasks import EMOTION_ABLATION
-from elrcn.experiments.weights import Options
+from elrcn.experiments.methods import FLOW_TUNED, SE, TE, Method, streams_of
+from elrcn.models.estimators import fewer_epochs
 from elrcn.preprocess.clips import VARIANTS
 from elrcn.session import Session
 
@@ -61,8 +59,6 @@ def tim_train(train: TrainConfig, config: PreprocessConfig, length: int) -> Trai
     profile's epochs at the paper's T: fewer epochs of longer clips. Otherwise the profile's
     epochs stay.
     """
-    from elrcn.models.estimators import fewer_epochs
-
     if not is_reduced(config):
         return train
     return fewer_epochs(train, ((length or MOST_FRAMES) - 1) / (PAPER_LENGTH - 1) / SHARE)
@@ -84,7 +80,7 @@ def tim_settings(session: Session) -> pd.DataFrame:
             tim_train(train, profile.preprocess, length)
             for train in (profile.spatial_train, profile.finetune_train)
         )
-        rows[length_text(length)] = (
+        rows[str(length) if length else "no TIM"] = (
             str(config.tim_length or config.max_frames or "all"),
             config.flow_size,
             *(train.max_epochs for train in trains),
@@ -100,120 +96,78 @@ def tim_settings(session: Session) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("T")
 
 
-def length_text(length: int) -> str:
-    """T for a label: "10", or "no TIM"."""
-    return str(length) if length else "no TIM"
-
-
 def _streams(config: PreprocessConfig) -> tuple[str, ...]:
     return ("flow",) if is_reduced(config) else ("flow", "strain", "grey")
 
 
+def _other_length(estimator: BaseEstimator, profile: Profile, length: int) -> dict:
+    config = profile.preprocess
+    changes = {"spatial_train": tim_train(estimator.spatial_train, config, length)}
+    if len(streams_of(estimator)) > 1:
+        changes["streams"] = _streams(config)
+    return changes
+
+
+def _te_named(method: Method, profile: Profile) -> tuple[str, str]:
+    """With its flow stream alone TE is not ELRCN-TE."""
+    network = TE.label if len(_streams(profile.preprocess)) > 1 else f"{FLOW_TUNED}, LSTM"
+    return method.label.replace(TE.label, network), network
+
+
 def _tim_method(base: Method, length: int) -> Method:
-    def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        estimator, config = base.build(session, options), session.profile.preprocess
-        if base is TE:
-            estimator.set_params(streams=_streams(config))
-        return estimator.set_params(
-            spatial_train=tim_train(estimator.spatial_train, config, length)
-        )
-
-    text = f"T = {length}" if length else length_text(length)
-
-    def named(profile: Profile) -> tuple[str, str]:
-        # With its flow stream alone TE is not ELRCN-TE.
-        whole = base is SE or _streams(profile.preprocess) != ("flow",)
-        network = base.label if whole else f"{FLOW_TUNED}, LSTM"
-        return f"{network}, {text}", network
-
-    return Method(
-        f"{base.name}_t{length}" if length else f"{base.name}_no_tim",
-        f"{base.label}, {text}",
-        build,
-        preprocess=lambda config: tim_preprocess(config, length),
-        starts_from_weights=base.starts_from_weights,
-        group=base.label,
-        named=named,
-    )
-
-
-def augmented(
-    base: Method, variants: tuple[str, ...] = VARIANTS, same_updates: bool | None = None
-) -> Method:
-    """Train the networks of `base` on its training clips and on variants of them.
-
-    Parameters
-    ----------
-    base : Method
-        Of networks with `spatial_train` and `temporal_train`.
-    variants : tuple of str
-        See `elrcn.preprocess.clips.transform`.
-    same_updates : bool, optional
-        Divide the epochs of both stages by the number of clips that each clip becomes, so that
-        as many updates are made as without augmentation. Otherwise every epoch is that much
-        longer. Default: as `is_reduced` says.
-
-    Returns
-    -------
-    Method
-        It builds a `elrcn.models.estimators.TrainAugmented`.
-    """
-
-    def build(session: Session, options: Options = Options()) -> BaseEstimator:  # noqa: B008
-        from elrcn.models.estimators import TrainAugmented, fewer_epochs
-
-        estimator = base.build(session, options)
-        made = TrainAugmented(estimator, variants)
-        fewer = is_reduced(session.profile.preprocess) if same_updates is None else same_updates
-        for stage in ("spatial_train", "temporal_train") if fewer else ():
-            train = fewer_epochs(getattr(estimator, stage), made.clips_factor)
-            estimator.set_params(**{stage: train})
-        return made
-
+    name, text = (f"t{length}", f"T = {length}") if length else ("no_tim", "no TIM")
     return replace(
         base,
-        name=f"{base.name}_augmented",
-        label=f"{base.label}, augmented",
-        build=build,
-        input="augmented",
+        name=f"{base.name}_{name}",
+        label=f"{base.label}, {text}",
         published="",
         group=base.label,
+        change=partial(_other_length, length=length),
+        preprocess=partial(tim_preprocess, length=length),
+        named=_te_named if base is TE else None,
     )
+
+
+#: Every network at every length.
+TIM = tuple(_tim_method(base, length) for base in (SE, TE) for length in LENGTHS)
 
 
 def tim_lengths(profile: Profile) -> dict[str, tuple[str, int]]:
     """Label of each method that varies T to its network and its length (0: no TIM)."""
-    found = {}
-    for base in (SE, TE):
-        for length in LENGTHS:
-            method = _tim_method(base, length).under(profile)
-            found[method.label] = (method.group, length)
-    return found
+    named = [method.under(profile) for method in TIM]
+    return {m.label: (m.group, n) for m, n in zip(named, 2 * LENGTHS, strict=True)}
 
 
-_NOTHING = replace(MAJORITY, group="no learning")
+def _as_many_updates(estimator: BaseEstimator, profile: Profile) -> dict:
+    """Fewer epochs of both stages where preprocessing is reduced; else each epoch is longer."""
+    if not is_reduced(profile.preprocess):
+        return {}
+    # Each clip becomes itself and its variants.
+    return {
+        stage: fewer_epochs(getattr(estimator, stage), 1 + len(VARIANTS))
+        for stage in ("spatial_train", "temporal_train")
+    }
 
-EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment(
-        "tim",
-        "Section V, interpolation",
-        "More or fewer interpolated frames: TIM length 6 to 20, and no TIM",
-        EMOTION_ABLATION,
-        (_NOTHING, *(_tim_method(base, length) for base in (SE, TE) for length in LENGTHS)),
-        "more_data",
-    ),
-    Experiment(
-        "augmentation",
-        "Section V, augmentation",
-        "Trained with mirrored, turned and cropped copies of the training clips",
-        EMOTION_ABLATION,
-        (
-            _NOTHING,
-            replace(SE, published="", group=SE.label),
-            augmented(SE),
-            replace(TE, published="", group=TE.label),
-            augmented(TE),
-        ),
-        "more_data",
-    ),
+
+def augmented(base: Method) -> Method:
+    """Train the networks of `base` on its training clips and on variants of them.
+
+    Where `is_reduced` says so, as many updates are made as without augmentation; otherwise every
+    epoch is longer by as many times as there are more clips.
+    """
+    return replace(
+        base,
+        name=f"{base.name}_augmented",
+        label=f"{base.label}, augmented",
+        input="augmented",
+        published="",
+        group=base.label,
+        change=_as_many_updates,
+    )
+
+
+AUGMENTATION = tuple(
+    method
+    for base in (SE, TE)
+    for method in (replace(base, published="", group=base.label), augmented(base))
 )

@@ -10,9 +10,13 @@ import pandas as pd
 
 from elrcn.corpus.truth import load_truth
 from elrcn.experiments import plan
-from elrcn.experiments.attention import PROTOCOLS, summarise
-from elrcn.experiments.attention_maps import stored_maps
-from elrcn.experiments.attention_masks import clip_crops, frame_mask
+from elrcn.experiments.attention import (
+    PROTOCOLS,
+    clip_crops,
+    frame_mask,
+    stored_maps,
+    summarise,
+)
 from elrcn.facs import parse_action_units, unit_numbers
 from elrcn.manifest import Manifest
 from elrcn.preprocess.clips import read_grey
@@ -115,7 +119,7 @@ def overlays(session: Session, table: pd.DataFrame, clips: list[str]) -> list[Ov
     known = manifest.table["clip_id"].tolist()
     part = manifest.subset([known.index(clip) for clip in clips])
     crops, units = clip_crops(part, session), units_of(part)
-    maps = {protocol: stored_maps(session, protocol, name) for protocol, name in PROTOCOLS.items()}
+    maps = {protocol: stored_maps(session, protocol) for protocol in PROTOCOLS}
     rows = table[table["maps"] == "trained"].set_index(["protocol", "clip_id"])
     root = session.corpus_root
     found = []

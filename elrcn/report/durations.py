@@ -9,7 +9,7 @@ import pandas as pd
 
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
-from elrcn.estimate.costs import temporal_cost, vgg_cost
+from elrcn.estimate import temporal_cost, vgg_cost
 from elrcn.evaluation.store import RunStore
 from elrcn.published.numbers import published_counts
 from elrcn.workspace import Workspace, find_workspace

@@ -9,8 +9,16 @@ import pandas as pd
 
 from elrcn.config import Profile, TrainConfig, VGGConfig
 from elrcn.experiments import EMOTION_LOSO, Method, Plan
-from elrcn.experiments.quirks import BASES, base_of, switch_of
-from elrcn.experiments.switches import FROZEN, SUBSTRING, TOGETHER, TOGETHER_SCALED, Switch
+from elrcn.experiments.quirks import (
+    BASES,
+    FROZEN,
+    SUBSTRING,
+    TOGETHER,
+    TOGETHER_SCALED,
+    Switch,
+    base_of,
+    switch_of,
+)
 from elrcn.report.comparison import ALPHA, comparison_table, p_text, verdict
 from elrcn.report.html import interval_text
 

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from elrcn.config import PROFILES, TrainConfig
-from elrcn.estimate.costs import temporal_cost, vgg_cost
+from elrcn.estimate import temporal_cost, vgg_cost
 from elrcn.models.networks import VGG, TemporalHead
 from elrcn.models.train import KerasAdam
 from elrcn.preprocess.strain import optical_strain

@@ -7,8 +7,8 @@ import pytest
 
 from elrcn.config import PROFILES, canonical
 from elrcn.experiments import REGISTRY, Options
-from elrcn.experiments.lstms import lstm_text, scaled_units
-from elrcn.experiments.tasks import EMOTION_ABLATION
+from elrcn.experiments.methods import lstm_text, scaled_units
+from elrcn.experiments.registry import EMOTION_ABLATION
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 
@@ -57,7 +57,7 @@ def rows_of_tasks(session):
     """Methods of every experiment by task, under the names of the session's profile."""
     for experiment in REGISTRY.values():
         # Figure 9 explains Table I's network.
-        for method in experiment.methods if experiment.measure is None else ():
+        for method in () if experiment.maps else experiment.methods:
             yield experiment.task, method.under(session.profile)
 
 

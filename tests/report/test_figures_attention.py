@@ -8,8 +8,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from elrcn.experiments.attention import summarise
-from elrcn.experiments.attention_maps import MAPS
+from elrcn.experiments.attention import MAPS, summarise
 from elrcn.manifest import COLUMNS, Manifest
 from elrcn.report.attention import (
     KINDS,

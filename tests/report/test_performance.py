@@ -8,7 +8,7 @@ import pytest
 
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
-from elrcn.estimate.costs import vgg_cost
+from elrcn.estimate import vgg_cost
 from elrcn.evaluation.store import RunStore
 from elrcn.report import durations, performance
 from elrcn.report import figures_performance as figures

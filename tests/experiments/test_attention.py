@@ -9,10 +9,17 @@ import pytest
 
 from elrcn.cli import main
 from elrcn.errors import ElrcnError
-from elrcn.experiments import REGISTRY, attention_maps, plan, run
-from elrcn.experiments.attention import measure, subject_means, summarise
-from elrcn.experiments.attention_maps import measure_protocol, stored_maps
-from elrcn.experiments.attention_masks import clip_crops, frame_mask, input_mask, input_masks
+from elrcn.experiments import REGISTRY, attention, plan, run
+from elrcn.experiments.attention import (
+    clip_crops,
+    frame_mask,
+    input_mask,
+    input_masks,
+    measure_protocol,
+    stored_maps,
+    subject_means,
+    summarise,
+)
 from elrcn.preprocess.clips import read_clip, resize
 from elrcn.session import Session
 from elrcn.workspace import Workspace
@@ -33,7 +40,7 @@ def loso(session):
     run("table1", session, ("elrcn_se",))
     store = session.workspace.cache / "spatial"
     before = {path.name for path in store.iterdir()}
-    rows = measure_protocol(session, "LOSO", "table1")
+    rows = measure_protocol(session, "LOSO")
     return rows, before, {path.name for path in store.iterdir()}
 
 
@@ -59,9 +66,9 @@ def test_networks_are_those_of_the_table(session, loso):
 
 def test_finished_folds_are_not_computed_again(session, loso, monkeypatch):
     rows, _, _ = loso
-    monkeypatch.setattr(attention_maps, "_run_fold", None)
-    pd.testing.assert_frame_equal(measure_protocol(session, "LOSO", "table1"), rows)
-    maps = stored_maps(session, "LOSO", "table1")
+    monkeypatch.setattr(attention, "_run_fold", None)
+    pd.testing.assert_frame_equal(measure_protocol(session, "LOSO"), rows)
+    maps = stored_maps(session, "LOSO")
     assert set(maps) == set(rows["clip_id"])
     size = session.profile.preprocess.size
     assert all(m.shape == (size, size) and 0 <= m.min() and m.max() <= 1 for m in maps.values())
@@ -72,13 +79,13 @@ def test_a_lost_fold_is_computed_again_and_the_same(session, loso, monkeypatch):
     (folder,) = (session.workspace.runs / "figure9").glob("loso-*")
     next((folder / "folds").glob("*.csv")).unlink()
     next(folder.glob("maps-*.npy")).unlink()
-    done, compute = [], attention_maps._run_fold
+    done, compute = [], attention._run_fold
 
     def counted(*arguments):
         done.append(compute(*arguments))
 
-    monkeypatch.setattr(attention_maps, "_run_fold", counted)
-    pd.testing.assert_frame_equal(measure_protocol(session, "LOSO", "table1"), rows)
+    monkeypatch.setattr(attention, "_run_fold", counted)
+    pd.testing.assert_frame_equal(measure_protocol(session, "LOSO"), rows)
     assert 1 <= len(done) <= 2
 
 
@@ -86,11 +93,11 @@ def test_other_data_have_maps_and_no_scores(smoke_home, loso, monkeypatch):
     monkeypatch.setattr(Session, "corpus_root", None)
     session = smoke_session(smoke_home)
     with pytest.raises(ElrcnError, match="elrcn run figure9"):
-        stored_maps(session, "LOSO", "table1")
-    table = measure_protocol(session, "LOSO", "table1")
+        stored_maps(session, "LOSO")
+    table = measure_protocol(session, "LOSO")
     assert table[["hit", "hit_tolerant", "energy", "mask_share"]].isna().all(axis=None)
     assert summarise(table).empty
-    assert len(stored_maps(session, "LOSO", "table1")) == table["clip_id"].nunique()
+    assert len(stored_maps(session, "LOSO")) == table["clip_id"].nunique()
 
 
 def test_masks_follow_the_crop(session, tmp_path):
@@ -181,7 +188,7 @@ def test_hits_with_tolerance_are_averaged_by_class():
 def test_maps_are_scored_with_and_without_tolerance():
     mask, cam = np.zeros((24, 24), bool), np.zeros((24, 24))
     mask[5:10, 5:10], cam[10, 7], cam[6, 6] = True, 3, 1
-    scores = attention_maps._scores({"trained": cam[None], "random": ()}, mask)
+    scores = attention._map_scores({"trained": cam[None], "random": ()}, mask)
     assert scores["p_trained_hit"] == 0 and scores["p_trained_hit_tolerant"] == 1
     assert scores["p_trained_energy"] == 0.25 and np.isnan(scores["p_random_hit_tolerant"])
 
@@ -195,7 +202,7 @@ def test_subjects_are_resampled_whole():
 def test_command_line_prints_the_summary(session, loso, monkeypatch, capsys):
     monkeypatch.setenv("ELRCN_HOME", str(session.workspace.root))
     experiment = REGISTRY["figure9"]
-    assert experiment.measure is measure and experiment.page == "gradcam"
+    assert experiment.maps and experiment.page == "gradcam"
     with pytest.raises(SystemExit) as end:
         main("run figure9 --profile smoke --device cpu --workers 1 --quiet".split())
     out = capsys.readouterr().out

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from elrcn.config import PROFILES, TemporalConfig, TrainConfig
-from elrcn.experiments import plan, run
-from elrcn.experiments.reliability import EPOCHS, EXPERIMENTS, epochs_in, rows_by_epochs
+from elrcn.experiments import REGISTRY, plan, run
+from elrcn.experiments.methods import EPOCHS, epochs_in, rows_by_epochs
 from elrcn.models.inputs import TensorSource
 from elrcn.models.networks import TemporalHead
-from elrcn.models.train import session as torch_session
+from elrcn.models.train import reproducible as torch_session
 from elrcn.models.train import train
 from elrcn.session import Session
 from elrcn.workspace import Workspace
@@ -50,7 +50,7 @@ def test_few_epochs_are_the_beginning_of_many():
 
 
 def test_declared():
-    (epochs,) = EXPERIMENTS
+    epochs = REGISTRY["epochs"]
     assert len({m.name for m in epochs.methods}) == 2 * len(EPOCHS)
     assert all(m.seed == 0 for m in epochs.methods)
     assert [epochs_in(PROFILES["paper"], k) for k in EPOCHS] == [10, 20, 50, 100]
@@ -60,7 +60,7 @@ def test_declared():
 
 def test_epochs_change_the_temporal_stage_alone(smoke_home):
     session = Session("smoke", workspace=Workspace(smoke_home), device="cpu", progress=False)
-    methods = {m.name: m for m in EXPERIMENTS[0].methods}
+    methods = {m.name: m for m in REGISTRY["epochs"].methods}
     for prefix, table in (("se", "elrcn_se"), ("te", "elrcn_te")):
         usual = next(m for m in plan("table1", session).methods if m.name == table)
         expected = usual.build(session).get_params(deep=False)
@@ -79,7 +79,7 @@ def test_rows_of_table_one_are_found_again_at_its_last_epoch(smoke_home):
     session = Session(
         "smoke", workspace=Workspace(smoke_home), device="cpu", workers=1, progress=False
     )
-    names = [m.name for m in EXPERIMENTS[0].methods if m.name.startswith("se_")]
+    names = [m.name for m in REGISTRY["epochs"].methods if m.name.startswith("se_")]
     by_epochs = rows_by_epochs(run("epochs", session, names), "se", session.profile)
     assert list(by_epochs) == [1, 2, 3]
     usual = run("table1", session, ["elrcn_se"], seeds=1)["elrcn_se"]

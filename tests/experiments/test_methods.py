@@ -6,11 +6,9 @@ import pytest
 import torch
 
 from elrcn.config import PROFILES, TemporalConfig, VGGConfig
-from elrcn.estimate import estimate
-from elrcn.estimate.lstm_sizes import lstm_table
+from elrcn.estimate import estimate, lstm_table, planned_manifest
 from elrcn.experiments import EMOTION_ABLATION, REGISTRY, Options, plan, plan_manifest, run
-from elrcn.experiments.lstms import LSTMS, lstm_text, paper_units, scaled_units
-from elrcn.experiments.planned import planned_manifest
+from elrcn.experiments.methods import LSTMS, lstm_text, scaled_units
 from elrcn.models.networks import VGG, TemporalHead
 from elrcn.published.numbers import recovered_bars
 from elrcn.session import Session
@@ -59,7 +57,7 @@ def test_units_are_the_papers_or_scaled_from_them():
     assert lstm_text((3000, 1024), demo) == "LSTM (20-7 for 3000-1024)" or demo.temporal.units != (
         20,
     )
-    assert lstm_text((512,)) == "LSTM (512)" and paper_units(figure8[0]) is None
+    assert lstm_text((512,)) == "LSTM (512)" and figure8[0].units == ()
 
 
 def test_every_recovered_bar_stands_beside_a_method():

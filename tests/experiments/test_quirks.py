@@ -9,9 +9,15 @@ import pytest
 from elrcn.config import PROFILES, TrainConfig
 from elrcn.experiments import Options, get_experiment, plan, run, run_method
 from elrcn.experiments.methods import SE, TE
-from elrcn.experiments.quirks import FLOW_BASE, SE_BASE, base_of, switch_of
-from elrcn.experiments.switches import rate_left, updates_of_earlier_folds
-from elrcn.experiments.tasks import substring_labels
+from elrcn.experiments.quirks import (
+    FLOW_BASE,
+    SE_BASE,
+    base_of,
+    rate_left,
+    substring_labels,
+    switch_of,
+    updates_of_earlier_folds,
+)
 from elrcn.manifest import Manifest
 from elrcn.models.inputs import AS_THE_CODE_RAN, Quirks
 from elrcn.session import Session

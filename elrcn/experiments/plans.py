@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +17,9 @@ from elrcn.errors import ElrcnError
 from elrcn.evaluation.protocols import Fold
 from elrcn.evaluation.runner import missing_folds, run_protocol
 from elrcn.evaluation.store import RunStore
-from elrcn.experiments.experiment import Experiment
 from elrcn.experiments.methods import Method
-from elrcn.experiments.registry import get_experiment
-from elrcn.experiments.weights import Options, known_weights
+from elrcn.experiments.registry import Experiment, get_experiment
+from elrcn.experiments.starts import DEFAULT, Options, known_weights
 from elrcn.files import code_hash, computed_once, library_versions
 from elrcn.manifest import Manifest
 from elrcn.session import Session
@@ -26,7 +27,6 @@ from elrcn.session import Session
 _NOT_IDENTITY = {"steps", "memory", "feature_store", "progress", "device"}
 # A change in any of these may change a prediction, so stored rows are keyed by their code.
 _LEARNING_CODE = ("models", "features", "preprocess", "evaluation/runner.py")
-_DEFAULT = Options()
 
 
 @dataclass(frozen=True)
@@ -93,35 +93,54 @@ class Plan:
         return tuple(m for m in self.methods if not names or m.name in names)
 
 
-def plan(name: str, session: Session, seeds: int = 0) -> Plan:
-    """Select clips, labels and folds of experiment `name` from the data of `session`.
+def plan(
+    experiment: str | Experiment, session: Session, seeds: int = 0, extra: Sequence[Method] = ()
+) -> Plan:
+    """Select clips, labels and folds of an experiment from the data of `session`.
 
-    With `seeds` > 0 only so many of the experiment's seeds are run.
+    Parameters
+    ----------
+    experiment : str or Experiment
+        Name in the registry, or one of your own.
+    session : Session
+        Data and profile.
+    seeds : int
+        Only so many of the experiment's seeds are run; 0: all.
+    extra : sequence of Method
+        Rows of your own below those of the experiment.
 
     Raises
     ------
     ElrcnError
-        If a database is missing, or fewer than two subjects or classes are left.
+        If a database is missing, fewer than two subjects or classes are left, or the name of an
+        extra row is taken or cannot be one.
     """
-    session.require(*get_experiment(name).task.databases)
-    return plan_manifest(name, session.manifest, session.profile, seeds)
+    experiment = get_experiment(experiment) if isinstance(experiment, str) else experiment
+    session.require(*experiment.task.databases)
+    return plan_manifest(experiment, session.manifest, session.profile, seeds, extra)
 
 
 def plan_manifest(
-    name: str, manifest: Manifest, profile: Profile = PROFILES["paper"], seeds: int = 0
+    experiment: str | Experiment,
+    manifest: Manifest,
+    profile: Profile = PROFILES["paper"],
+    seeds: int = 0,
+    extra: Sequence[Method] = (),
 ) -> Plan:
-    """Select clips, labels and folds of experiment `name` from `manifest`; reads no frame.
+    """Select clips, labels and folds of an experiment from `manifest`; reads no frame.
 
     `profile` says whether an ablation leaves out groups of subjects instead of single ones, and
-    what methods are called; `seeds` is as for `plan`.
+    what methods are called; the others are as for `plan`.
 
     Raises
     ------
     ElrcnError
-        If fewer than two subjects or classes are left.
+        As `plan`, but for missing databases.
     """
-    experiment = get_experiment(name)
-    methods = tuple(method.under(profile) for method in experiment.methods)
+    experiment = get_experiment(experiment) if isinstance(experiment, str) else experiment
+    rows = (*experiment.methods, *extra)
+    _check_rows(experiment, rows)
+    methods = tuple(method.under(profile) for method in rows)
     experiment = replace(experiment, methods=methods, seeds=experiment.seeds[: seeds or None])
     groups = profile.ablation_groups
     task, roots = experiment.task, manifest.roots
@@ -137,6 +156,29 @@ def plan_manifest(
     return Plan(
         experiment, manifest, labels, task.divide(manifest, groups), task.protocol_name(groups)
     )
+
+
+def _check_rows(experiment: Experiment, methods: Sequence[Method]) -> None:
+    """Refuse what is no method, names that folders cannot have, and two rows of one name."""
+    for i, method in enumerate(methods):
+        if not isinstance(method, Method):
+            raise ElrcnError(
+                f"{method!r} is no method.",
+                fix='write Method("my_idea", "My idea", MyEstimator, {...})',
+            )
+        if not re.fullmatch(r"\w[\w-]*", method.name):
+            raise ElrcnError(
+                f"A method cannot be named {method.name!r}.",
+                fix="use letters, digits, _ and -, such as my_idea",
+            )
+        for other in methods[:i]:
+            same_label = (method.group, method.label) == (other.group, other.label)
+            if method.name == other.name or same_label:
+                raise ElrcnError(
+                    f"{experiment.paper} has two methods of one name: {other.name!r}, "
+                    f"{other.label!r}, and {method.name!r}, {method.label!r}.",
+                    fix="give every row a name and a label of its own",
+                )
 
 
 def _last(key: str) -> str:
@@ -155,6 +197,7 @@ def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Sessio
         if _last(key) == "pretrained" and value:
             # The path differs between machines; the name carries the configuration hash.
             parameters[key] = Path(value).name
+    own = "\n".join(_own_code(estimator))
     return {
         "experiment": p.experiment.name,
         "method": method.name,
@@ -171,7 +214,37 @@ def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Sessio
         "device": session.device,
         "versions": library_versions(),
         "code": code_hash(*_LEARNING_CODE),
-    }
+    } | ({"own_code": config_hash(own)} if own else {})
+
+
+def _own_code(estimator: BaseEstimator) -> Iterator[str]:
+    """Yield the code of classes of `estimator` that no version names: a notebook's, a user's.
+
+    Code that they call is not seen.
+    """
+    parts = [v for v in estimator.get_params(deep=True).values() if isinstance(v, BaseEstimator)]
+    classes = {kind for one in (estimator, *parts) for kind in type(one).__mro__}
+    for kind in sorted(classes, key=lambda kind: kind.__qualname__):
+        if kind.__module__.partition(".")[0] in ("builtins", "elrcn", "sklearn"):
+            continue
+        try:
+            yield inspect.getsource(kind)
+        except (OSError, TypeError):
+            # Python has the lines of a cell's functions, but not of its classes.
+            for name, value in vars(kind).items():
+                function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+                if inspect.isfunction(function):
+                    yield _lines(function)
+                elif isinstance(value, (int, float, str, tuple)) and not name.startswith("__"):
+                    yield f"{name} = {value!r}"
+
+
+def _lines(function) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        code = function.__code__
+        return repr((code.co_code, code.co_consts, code.co_names))
 
 
 def _run_folder(p: Plan, method: Method, card: dict, session: Session) -> Path:
@@ -182,7 +255,7 @@ def run_method(
     p: Plan,
     method: Method,
     session: Session,
-    options: Options = _DEFAULT,
+    options: Options = DEFAULT,
     estimator: BaseEstimator | None = None,
 ) -> pd.DataFrame:
     """Prediction rows of one method under every seed; only folds not stored yet are trained.
@@ -234,24 +307,49 @@ def _run_seed(p: Plan, method: Method, session: Session, estimator: BaseEstimato
 
 
 def run(
-    name: str,
+    experiment: str | Experiment | Plan,
     session: Session,
     methods: Sequence[str] = (),
-    options: Options = _DEFAULT,
+    options: Options = DEFAULT,
     seeds: int = 0,
+    extra: Sequence[Method] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Prediction rows of every method (or of those in `methods`) of experiment `name`.
+    """Prediction rows of every method, or of those named in `methods`, of an experiment.
 
-    With `seeds` > 0 only so many of the experiment's seeds are run.
+    Parameters
+    ----------
+    experiment : str, Experiment or Plan
+        Name in the registry, an experiment of your own, or what `plan` gave.
+    session, seeds, extra
+        As for `plan`; a plan has its seeds and extra rows already.
+    methods : sequence of str
+        Names; all if empty.
+    options : Options
+        What fine-tuned networks start from.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By method name, in table order: see `run_method`.
+
+    Raises
+    ------
+    ElrcnError
+        As `plan`; if a method is unknown, or weights that one starts from are missing.
     """
-    p = plan(name, session, seeds)
+    if isinstance(experiment, Plan):
+        if seeds or extra:
+            raise ElrcnError("A plan has its seeds and rows.", fix="give seeds and extra to plan")
+        p = experiment
+    else:
+        p = plan(experiment, session, seeds, extra)
     # Built first: weights that are missing are told before hours of another method's training.
     chosen = [(m, m.build(session, options)) for m in p.chosen(methods)]
     return {m.name: run_method(p, m, session, options, e) for m, e in chosen}
 
 
 def stored_folds(
-    p: Plan, method: Method, session: Session, options: Options = _DEFAULT
+    p: Plan, method: Method, session: Session, options: Options = DEFAULT
 ) -> list[Fold]:
     """Folds whose rows an earlier run of the same card has stored; trains and writes nothing.
 

@@ -1,17 +1,17 @@
 """Section V's experiments: what changes with T and with augmentation, and what does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from elrcn.config import PROFILES
-from elrcn.experiments import Options, plan, run, stored_folds
+from elrcn.experiments import REGISTRY, Options, plan, run, stored_folds
 from elrcn.experiments.methods import SE, TE
 from elrcn.experiments.more_data import (
-    EXPERIMENTS,
     LENGTHS,
     MOST_FRAMES,
     SHARE,
-    augmented,
     tim_lengths,
     tim_preprocess,
     tim_settings,
@@ -20,7 +20,7 @@ from elrcn.experiments.more_data import (
 from elrcn.session import Session
 from elrcn.workspace import Workspace
 
-TIM, AUGMENTATION = EXPERIMENTS
+TIM, AUGMENTATION = REGISTRY["tim"], REGISTRY["augmentation"]
 NONE = Options("none")
 
 
@@ -42,7 +42,7 @@ def test_both_networks_at_every_length_and_with_and_without_augmentation():
     names = [m.name for m in AUGMENTATION.methods]
     expected = ["elrcn_se", "elrcn_se_augmented", "elrcn_te", "elrcn_te_augmented"]
     assert names[1:] == expected
-    assert all(m.published == "" for e in EXPERIMENTS for m in e.methods)
+    assert all(m.published == "" for e in (TIM, AUGMENTATION) for m in e.methods)
 
 
 def test_networks_see_about_as_many_frames_at_every_length():
@@ -84,7 +84,7 @@ def test_small_profiles_make_as_many_updates_with_augmentation(tmp_path):
     for stage in ("spatial_train", "temporal_train"):
         whole, part = getattr(plain, stage), getattr(wrapped.estimator, stage)
         assert part.max_epochs == -(-whole.max_epochs // 5) < whole.max_epochs
-    longer = augmented(SE, same_updates=False).build(session, NONE)
+    longer = replace(AUGMENTATION.methods[2], change=None).build(session, NONE)
     assert longer.estimator.spatial_train == plain.spatial_train
     # The plain rows are Table I's estimators: the same networks in a shared store.
     for method, base in zip(AUGMENTATION.methods[1::2], (SE, TE), strict=True):

@@ -7,6 +7,7 @@ import torch
 
 from elrcn.config import PROFILES, VGGConfig
 from elrcn.errors import ElrcnError
+from elrcn.estimate import planned_manifest
 from elrcn.evaluation import metrics
 from elrcn.experiments import (
     GROUPS,
@@ -19,8 +20,7 @@ from elrcn.experiments import (
     stored_folds,
 )
 from elrcn.experiments.methods import TE
-from elrcn.experiments.planned import planned_manifest
-from elrcn.experiments.weights import initial_weights, known_weights, weights_source
+from elrcn.experiments.starts import initial_weights, known_weights, weights_source
 from elrcn.models.networks import VGG
 from elrcn.published.numbers import published_name, published_table
 from elrcn.session import Session
@@ -140,7 +140,7 @@ def test_weights_of_the_paper_profile(tmp_path, monkeypatch):
 def test_vggface_file_is_converted_once_and_found_again(tmp_path, monkeypatch):
     """The way of the paper profile, with a network small enough for a test."""
     small = VGGConfig(size=8, convs=(1, 1), widths=(4, 6), fc=10)
-    monkeypatch.setattr("elrcn.experiments.weights.VGGConfig", lambda: small)
+    monkeypatch.setattr("elrcn.experiments.starts.VGGConfig", lambda: small)
     paper = Session("paper", workspace=Workspace(tmp_path), device="cpu", progress=False)
     from dataclasses import replace
 

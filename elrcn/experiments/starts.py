@@ -9,6 +9,7 @@ from pathlib import Path
 
 from elrcn.config import VGGFACE_VARIABLE, VGGConfig, canonical
 from elrcn.errors import ElrcnError
+from elrcn.models.weights import convert_vggface, file_hash
 from elrcn.session import Session
 
 SOURCES = ("auto", "vggface", "synthetic", "none")
@@ -34,6 +35,9 @@ class Options:
     pretrained: str = "auto"
     vggface: str = ""
     channel_order: str = "auto"
+
+
+DEFAULT = Options()
 
 
 def weights_source(session: Session, options: Options) -> str:
@@ -119,8 +123,6 @@ def initial_weights(session: Session, options: Options) -> Path | None:
         return None
     if source == "synthetic":
         return session.pretrained()
-    from elrcn.models.weights import convert_vggface
-
     return convert_vggface(
         vggface_file(options), _folder(session), session.profile.vgg, options.channel_order
     )
@@ -132,8 +134,6 @@ def known_weights(session: Session, options: Options) -> list[Path | None]:
     if source == "none":
         return [None]
     if source == "vggface":
-        from elrcn.models.weights import file_hash
-
         prefix = "vggface"
         wanted = {
             "sha256_start": file_hash(vggface_file(options)),
