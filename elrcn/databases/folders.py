@@ -284,6 +284,8 @@ def list_frames(folder: Path, root: Path, frame: re.Pattern) -> FrameListing:
     return listing
 
 
+#: What `examine` says of a file that is of none of its formats.
+UNKNOWN = "the file is no JPEG, PNG or BMP image"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"(\d+)\.[^.]*$", re.ASCII)
 
@@ -341,7 +343,7 @@ def _examine_markers(data):
         return ("" if len(data) >= length else "the BMP is truncated"), (abs(height), width)
     if not data.strip(b"\0"):
         return "the file holds only zeros", None
-    return "the file is no JPEG, PNG or BMP image", None
+    return UNKNOWN, None
 
 
 def _examine_jpeg(data):

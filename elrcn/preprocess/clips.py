@@ -9,20 +9,11 @@ import cv2
 import numpy as np
 
 from elrcn.config import PreprocessConfig
+from elrcn.databases.folders import UNKNOWN, examine
 from elrcn.errors import ElrcnError
 from elrcn.preprocess.flow import METHODS, check_frames, flow_image, flow_sequence
 from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import frames_needed, interpolate
-
-
-def _is_complete(data: bytes) -> bool:
-    """Whether a JPEG or PNG ends as it should: decoders fill a missing end with grey."""
-    if data[:2] == b"\xff\xd8":
-        # Within a scan 0xFF is always stuffed, so an end marker after the last scan is the end.
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") >= 0
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return b"IEND" in data[-64:]
-    return True
 
 
 def _read(path):
@@ -34,7 +25,9 @@ def _read(path):
             where=path,
             fix="check that the database was unpacked completely",
         ) from None
-    return data if data and _is_complete(data) else None
+    # Decoders fill a missing end with grey; what OpenCV alone can read is left to it.
+    problem, _ = examine(data)
+    return data if problem in ("", UNKNOWN) else None
 
 
 def _damaged(path):
