@@ -6,6 +6,7 @@ import pytest
 
 from elrcn.config import TemporalConfig, TrainConfig
 from elrcn.errors import ElrcnError
+from elrcn.files import write_json
 from elrcn.models.estimators import ELRCN, FrozenFeatureSVM, SpatialOnly, TemporalOnly
 from elrcn.models.inputs import Quirks
 from elrcn.models.saved import load_model, read_card, save_model
@@ -58,6 +59,20 @@ def test_cards_from_before_keras_own_settings_load(saved, blobs):
     (saved / "card.json").write_text(json.dumps(card))
     again = load_model(saved, device="cpu")
     assert again.temporal.biases == 2 and again.temporal_train == SHORT
+    np.testing.assert_array_equal(again.predict_proba(X_test), first)
+
+
+@pytest.mark.parametrize("kind", ["ELRCNSE", "ELRCNTE"])
+def test_cards_of_the_two_classes_before_load(saved, blobs, kind):
+    card, (_, (X_test, _)) = json.loads((saved / "card.json").read_text()), blobs
+    first = load_model(saved, device="cpu").predict_proba(X_test)
+    del card["sha256"]
+    card |= {"format": "elrcn-model-1", "kind": kind}
+    if kind == "ELRCNSE":
+        (card["parameters"]["stream"],) = card["parameters"].pop("streams")
+    write_json(saved / "card.json", card)
+    again = load_model(saved, device="cpu")
+    assert type(again) is ELRCN and again.streams == ("all",)
     np.testing.assert_array_equal(again.predict_proba(X_test), first)
 
 
