@@ -387,7 +387,7 @@ def estimate(
     Parameters
     ----------
     plans : sequence of Plan
-        From `elrcn.experiments.plan` or `plan_manifest`.
+        From `elrcn.experiments.plans.plan` or `plan_manifest`.
     session : Session
         Profile, device, workers, workspace.
     methods : sequence of str

@@ -126,7 +126,7 @@ def shape_table(
     Parameters
     ----------
     results : mapping of str to mapping of str to DataFrame
-        Experiment to method to prediction rows, as from `elrcn.experiments.running.run`. What is
+        Experiment to method to prediction rows, as from `elrcn.experiments.plans.run`. What is
         missing is kept with the verdict "not run here".
     draws, seed : int
         Resamples of the subjects behind each interval.
