@@ -239,7 +239,7 @@ def train(
 ) -> History:
     """Train `module` in place by cross-entropy on `source`.
 
-    To be called inside `reproducible`, which fixes dropout and threads.
+    To be called inside `elrcn.models.train.reproducible`, which fixes dropout and threads.
 
     Parameters
     ----------
