@@ -17,7 +17,7 @@ from elrcn.config import canonical, config_hash
 from elrcn.errors import ElrcnError
 from elrcn.files import computed_once, read_json, set_aside, sweep, write, write_json
 
-#: Columns of a prediction row; one column ``p_<class>`` a class follows.
+#: First columns of a row; columns of numbers follow, such as ``p_<class>`` for each class.
 COLUMNS = ("run", "fold", "clip_id", "subject", "true", "predicted")
 _FOOT = "# rows {} sha256 {}"
 
@@ -25,25 +25,26 @@ _FOOT = "# rows {} sha256 {}"
 def encode_rows(rows: pd.DataFrame, run: str, fold: str, card: str = "") -> str:
     """CSV text of one fold's rows, closed by a line with their number and a checksum.
 
-    Probabilities are written as the shortest decimal that reads back as the same double (a float32
+    Numbers are written as the shortest decimal that reads back as the same double (a float32
     widens to a double exactly), so rows survive the disk bit for bit.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        Columns ``clip_id, subject, true, predicted`` and one ``p_<class>`` a class.
+        Columns ``clip_id, subject, true, predicted``; all others hold numbers: a probability
+        ``p_<class>`` for each class, or measures of a clip.
     run, fold : str
         Fill the first two columns.
     card : str
         Digest of what the run depends on: rows put into another run's folder are not its own.
     """
-    chances = [c for c in rows.columns if c.startswith("p_")]
+    numbers = [c for c in rows.columns if c not in COLUMNS]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *chances])
+    writer.writerow([*COLUMNS, *numbers])
     for row in rows.to_dict("records"):
         plain = [str(row[c]) for c in COLUMNS[2:]]
-        writer.writerow([run, fold, *plain, *(repr(float(row[c])) for c in chances)])
+        writer.writerow([run, fold, *plain, *(repr(float(row[c])) for c in numbers)])
     body = text.getvalue()
     return body + _foot(body, len(rows), card) + "\n"
 

@@ -255,13 +255,13 @@ def _run_fold(model, X, table, labels, masks, fold: Fold, store: RunStore, seed,
 
 
 def _map_scores(groups, mask) -> dict[str, float]:
-    """Mean scores of each group of maps, under the prefix that a `RunStore` keeps numbers by."""
-    scores = {"p_mask_share": np.nan if mask is None else float(mask.mean())}
+    """Mean scores of each group of maps: ``<kind>_<measure>``, and the mask's share."""
+    scores = {"mask_share": np.nan if mask is None else float(mask.mean())}
     for kind, maps in groups.items():
         usable = [] if mask is None or not mask.any() else maps
         each = np.array([_measured(one, mask) for one in usable]).reshape(-1, len(MEASURES))
         means = each.mean(0) if len(each) else [np.nan] * len(MEASURES)
-        scores |= {f"p_{kind}_{m}": float(v) for m, v in zip(MEASURES, means, strict=True)}
+        scores |= {f"{kind}_{m}": float(v) for m, v in zip(MEASURES, means, strict=True)}
     return scores
 
 
@@ -279,11 +279,11 @@ def _long(rows: pd.DataFrame, protocol: str) -> pd.DataFrame:
     for kind in MAPS:
         part = clips.assign(maps=kind)
         for name in MEASURES:
-            part[name] = rows[f"p_{kind}_{name}"]
+            part[name] = rows[f"{kind}_{name}"]
             # Blind maps know no class.
-            of = "p_random_" if kind == "random" else f"p_{kind}_true_"
+            of = "random_" if kind == "random" else f"{kind}_true_"
             part[f"{name}_true"] = rows[of + name] if of + name in rows else np.nan
-        part["mask_share"] = rows["p_mask_share"]
+        part["mask_share"] = rows["mask_share"]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

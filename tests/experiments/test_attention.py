@@ -189,8 +189,8 @@ def test_maps_are_scored_with_and_without_tolerance():
     mask, cam = np.zeros((24, 24), bool), np.zeros((24, 24))
     mask[5:10, 5:10], cam[10, 7], cam[6, 6] = True, 3, 1
     scores = attention._map_scores({"trained": cam[None], "random": ()}, mask)
-    assert scores["p_trained_hit"] == 0 and scores["p_trained_hit_tolerant"] == 1
-    assert scores["p_trained_energy"] == 0.25 and np.isnan(scores["p_random_hit_tolerant"])
+    assert scores["trained_hit"] == 0 and scores["trained_hit_tolerant"] == 1
+    assert scores["trained_energy"] == 0.25 and np.isnan(scores["random_hit_tolerant"])
 
 
 def test_subjects_are_resampled_whole():
