@@ -532,7 +532,9 @@ class Speed:
         return stage.flops / self.flops_per_s + updates
 
 
-def measure(stages: Iterable[Stage], session: Session, steps: int = 2) -> dict[Network, Speed]:
+def time_training(
+    stages: Iterable[Stage], session: Session, steps: int = 2
+) -> dict[Network, Speed]:
     """Time a few training steps of every kind of network on the session's device.
 
     Parameters
@@ -623,7 +625,7 @@ def render_text(
     device : str
         Where the run would be.
     speeds : mapping, optional
-        From `measure`; hours on this machine are left out without them.
+        From `time_training`; hours on this machine are left out without them.
     peak, share : float
         Assumption behind the hours on a GPU: operations a second, and the share reached.
     """

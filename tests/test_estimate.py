@@ -11,10 +11,10 @@ from elrcn.estimate import (
     Stage,
     duration,
     estimate,
-    measure,
     planned_manifest,
     stages,
     temporal_cost,
+    time_training,
     vgg_cost,
 )
 from elrcn.evaluation.protocols import Fold
@@ -130,7 +130,7 @@ def test_methods_may_be_chosen(plans, session):
 
 def test_measured_speeds_cover_every_network(plans, session):
     value = estimate(plans[:1], session)
-    speeds = measure(value.stages, session, steps=1)
+    speeds = time_training(value.stages, session, steps=1)
     assert set(speeds) == {s.config for s in value.stages} and len(speeds) == 2
     assert value.measured_hours(speeds) > 0
     assert value.at_once == 2

@@ -135,7 +135,7 @@ def _plans(session, names, seeds) -> dict:
 
 def _tell(session, plans, methods, options, probe, peak, share) -> float | None:
     """Print the estimate; return the hours on this machine if they were measured."""
-    from elrcn.estimate import estimate, measure, render_text
+    from elrcn.estimate import estimate, render_text, time_training
 
     data = session.data if session.has_read else "synthetic corpus, not yet made"
     for p in plans.values():
@@ -143,7 +143,7 @@ def _tell(session, plans, methods, options, probe, peak, share) -> float | None:
         if p.experiment.maps:
             click.echo("networks that are not kept are trained; the estimate is of this protocol")
     value = estimate(list(plans.values()), session, methods, options)
-    speeds = measure(value.stages, session) if probe and value.stages else None
+    speeds = time_training(value.stages, session) if probe and value.stages else None
     click.echo(render_text(value, session.device, speeds, peak, share))
     return value.measured_hours(speeds) if speeds else None
 

@@ -229,7 +229,7 @@ def names_digest(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
-def read_receipt(root: Path) -> dict[str, Any] | None:
+def read_corpus_receipt(root: Path) -> dict[str, Any] | None:
     """Receipt of the corpus at `root`, done or not; None if it is missing or damaged.
 
     One of an older generator has ``version`` and ``config``, but nothing to check files against.
@@ -247,10 +247,10 @@ def read_receipt(root: Path) -> dict[str, Any] | None:
 
 def is_finished(root: Path) -> bool:
     """Tell whether a corpus was finished at `root`; its files are not looked at."""
-    return bool((read_receipt(root) or {}).get("done"))
+    return bool((read_corpus_receipt(root) or {}).get("done"))
 
 
-def write_receipt(
+def write_corpus_receipt(
     root: Path, config: CorpusConfig, plans: Iterable[ClipPlan] | None = None
 ) -> None:
     """Write the receipt: of a corpus that is being made, or, given its clips, of a finished one."""
@@ -359,9 +359,9 @@ def find_strangers(root: Path, clips: Collection[str], databases: Iterable[str])
     )
 
 
-def is_whole(root: Path, config: CorpusConfig) -> bool:
+def is_intact(root: Path, config: CorpusConfig) -> bool:
     """Tell whether a finished corpus of `config` lies at `root`, nothing missing or changed."""
-    receipt = read_receipt(root)
+    receipt = read_corpus_receipt(root)
     if receipt is None or not receipt.get("done") or receipt.get("key") != corpus_key(config):
         return False
     strange = find_strangers(root, receipt["clips"], FRAME_ROOTS)
@@ -381,7 +381,7 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
     path = root / RECEIPT
     # Listed before the receipt is read: where nothing locks, another process may begin meanwhile.
     held = [n for n in os.listdir(root) if not is_litter(n)] if root.is_dir() else []
-    receipt = read_receipt(root)
+    receipt = read_corpus_receipt(root)
     if receipt is None:
         if held and not _has_clips_of(root, config):
             lost = path.name in held
@@ -395,8 +395,8 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
                 else "choose an empty or a new folder",
             )
         set_aside(path, "the corpus' receipt cannot be read")
-        write_receipt(root, config)
-        return read_receipt(root) or {"done": False}
+        write_corpus_receipt(root, config)
+        return read_corpus_receipt(root) or {"done": False}
     wanted, found = asdict(config), receipt["config"]
     changed = [f"{k}={found.get(k)!r}" for k in wanted if found.get(k) != wanted[k]]
     if receipt["version"] != VERSION:
@@ -492,7 +492,7 @@ def make_corpus(
     root = Path(root)
     plans = plan_corpus(config)
     try:
-        if not is_whole(root, config):
+        if not is_intact(root, config):
             with computed_once(root):
                 _make(root, config, plans, progress, workers)
         for folder in {p for clip in plans for p in _folders(root, clip.clip_id)}:
@@ -529,7 +529,7 @@ def _make(root, config, plans, progress, workers) -> None:
     _film_all(root, config, [p for p in plans if p.clip_id not in whole], plans, progress, workers)
     truths = {clip: load_truth(root, clip) for clip in clips}
     write_sheets(root, plans, {c: (t.onset, t.apex, t.offset) for c, t in truths.items()})
-    write_receipt(root, config, plans)
+    write_corpus_receipt(root, config, plans)
 
 
 def _folders(root: Path, clip: str) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ from elrcn.corpus.write import (
     VERSION,
     find_damage,
     find_strangers,
-    read_receipt,
+    read_corpus_receipt,
 )
 from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.databases.sheets import read_workbook, text
@@ -150,7 +150,7 @@ def origin_findings(database: str, root: str | Path) -> list[Finding]:
 def _damage(root: Path):
     """Yield what is wrong with a database of the corpus that it lies in: what, where, clip."""
     corpus, database = root.parent, root.name
-    receipt = read_receipt(corpus)
+    receipt = read_corpus_receipt(corpus)
     if receipt is None:
         yield f"the corpus' receipt cannot be read; {_MEND}", RECEIPT, ""
         return

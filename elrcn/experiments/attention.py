@@ -326,12 +326,12 @@ def input_masks(manifest: Manifest, session: Session) -> list[np.ndarray | None]
     if root is None:
         return [None] * len(manifest)
     config = SE.preprocess(session.profile.preprocess)
-    crops = clip_crops(manifest, session)
+    crops = crops_of_all(manifest, session)
     clips = manifest.table["clip_id"]
     return [input_mask(load_truth(root, c), k, config) for c, k in zip(clips, crops, strict=True)]
 
 
-def clip_crops(manifest: Manifest, session: Session) -> list[list[Crop] | None]:
+def crops_of_all(manifest: Manifest, session: Session) -> list[list[Crop] | None]:
     """Crops that preprocessing has applied to the clips of `manifest`."""
     config = SE.preprocess(session.profile.preprocess)
     cache = session.workspace.cache / "stacks"

@@ -12,7 +12,7 @@ from elrcn.corpus.truth import load_truth
 from elrcn.experiments import plan
 from elrcn.experiments.attention import (
     PROTOCOLS,
-    clip_crops,
+    crops_of_all,
     frame_mask,
     stored_maps,
     summarise,
@@ -118,7 +118,7 @@ def overlays(session: Session, table: pd.DataFrame, clips: list[str]) -> list[Ov
     manifest = plan(next(iter(PROTOCOLS.values())), session).manifest
     known = manifest.table["clip_id"].tolist()
     part = manifest.subset([known.index(clip) for clip in clips])
-    crops, units = clip_crops(part, session), units_of(part)
+    crops, units = crops_of_all(part, session), units_of(part)
     maps = {protocol: stored_maps(session, protocol) for protocol in PROTOCOLS}
     rows = table[table["maps"] == "trained"].set_index(["protocol", "clip_id"])
     root = session.corpus_root

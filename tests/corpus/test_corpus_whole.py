@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from elrcn.corpus import make_corpus
-from elrcn.corpus.write import is_whole, read_receipt
+from elrcn.corpus.write import is_intact, read_corpus_receipt
 from elrcn.databases.check import check_report
 from elrcn.errors import ElrcnError
 from elrcn.files import write_json
@@ -88,9 +88,9 @@ WITHOUT_FILM = ("a sheet cut", "another label", "a sheet gone", "the receipt cut
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_is_noticed(name, corpus, tiny_config):
-    assert is_whole(corpus, tiny_config)
+    assert is_intact(corpus, tiny_config)
     DAMAGE[name][0](corpus)
-    assert not is_whole(corpus, tiny_config)
+    assert not is_intact(corpus, tiny_config)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_a_named_copy_that_is_damaged_is_refused_and_left_alone(corpus, digest_o
 
 def test_receipts_of_older_generators(corpus, tiny_config):
     path = corpus / "corpus.json"
-    receipt = read_receipt(corpus)
+    receipt = read_corpus_receipt(corpus)
     for record in receipt["clips"].values():
         del record["names"]
     write_json(path, {**receipt, "key": "of other code"})
-    assert not is_whole(corpus, tiny_config)
+    assert not is_intact(corpus, tiny_config)
     with pytest.raises(ElrcnError, match="kept no frame names: make it again"):
         _ = Session("smoke", casme2_root=corpus / "CASME2").roots
     path.write_text('{"version": 3, "config": {}}')
-    assert not is_whole(corpus, tiny_config)
+    assert not is_intact(corpus, tiny_config)
     with pytest.raises(ElrcnError, match="another corpus"):
         make_corpus(corpus, tiny_config, progress=False)
     with pytest.raises(ElrcnError, match="version 3 of the generator: make the corpus again"):

@@ -11,7 +11,7 @@ from elrcn.cli import main
 from elrcn.errors import ElrcnError
 from elrcn.experiments import REGISTRY, attention, plan, run
 from elrcn.experiments.attention import (
-    clip_crops,
+    crops_of_all,
     frame_mask,
     input_mask,
     input_masks,
@@ -102,7 +102,7 @@ def test_other_data_have_maps_and_no_scores(smoke_home, loso, monkeypatch):
 
 def test_masks_follow_the_crop(session, tmp_path):
     p, config = plan("table2", session), session.profile.preprocess
-    crops = clip_crops(p.manifest, session)
+    crops = crops_of_all(p.manifest, session)
     i = next(i for i, crop in enumerate(crops) if crop)
     crop, height, width = crops[i][0], 1000, 1000
     # A square about a point of the crop a quarter from its left, three quarters from its top.
