@@ -44,6 +44,8 @@ def _strain_row(u, v, u_left, v_left, u_above, v_above, out, i):
         j = left + np.uintp(1)
         u_x, v_x = u[j] - u_left[left], v[j] - v_left[left]
         u_y, v_y = u[j] - u_above[j], v[j] - v_above[j]
+        # |e|^2 = e_xx^2 + e_yy^2 + e_xy^2 + e_yx^2 (Eq 4); as e_xy = e_yx = (u_y + v_x) / 2 (Eq 3),
+        # the last two are shear^2 / 2 together.
         shear = u_y + v_x
         out[row, j] = np.sqrt(u_x * u_x + v_y * v_y + np.float32(0.5) * shear * shear)
 
