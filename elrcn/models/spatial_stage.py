@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ class SpatialNetwork:
     def module(self) -> VGG:
         """The network."""
         if self._module is None:
-            self._module = self._again()
+            self._module = self._again().module
         return self._module
 
     def __getstate__(self):
@@ -196,25 +197,37 @@ def fit_spatial(
         Show a bar.
     """
     check_clips(X, spec.vgg.size)
-    if store is not None:
-        key = spec.key(X, y, seed, threads, resolve_device(device).type, updates_before)
-        folder = Path(store) / f"{spec.stream}-{key}"
+    make = partial(
+        train_spatial, spec, X, y, classes, seed=seed, device=device, threads=threads,
+        updates_before=updates_before, progress=progress,
+    )  # fmt: skip
+    if store is None:
+        return make()
+    key = spec.key(X, y, seed, threads, resolve_device(device).type, updates_before)
+    folder = Path(store) / f"{spec.stream}-{key}"
+    with computed_once(folder):
+        network = _fetch(folder, spec, classes, device, threads, make)
+        if network is None:
+            set_aside(folder)
+            network = make()
+            network.folder = folder
+            _keep(network)
+    return network
 
-        def again():
-            return _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
 
-        with computed_once(folder):
-            network = _fetch(folder, spec, classes, device, threads, lambda: again().module)
-            if network is None:
-                set_aside(folder)
-                network = again()
-                network.folder = folder
-                _keep(network)
-            return network
-    return _trained(spec, X, y, classes, seed, device, threads, updates_before, progress)
-
-
-def _trained(spec, X, y, classes, seed, device, threads, updates_before, progress):
+def train_spatial(
+    spec: SpatialSpec,
+    X,
+    y: np.ndarray,
+    classes: int,
+    *,
+    seed: int,
+    device: str = "auto",
+    threads: int = 2,
+    updates_before: int = 0,
+    progress: bool = False,
+) -> SpatialNetwork:
+    """Train the network of `spec`; parameters as for `fit_spatial`. Nothing is read or kept."""
     torch_device = resolve_device(device)
     network = untrained_network(spec, X, classes, seed=seed, device=device, threads=threads)
     fixed = network.module.layers()[:-2] if spec.quirks.frozen_layers else ()
