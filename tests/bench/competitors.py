@@ -265,9 +265,15 @@ def _study(spec):
     def fit(job):
         stored = folder if job == "reuse" else tempfile.TemporaryDirectory()
         model = ELRCN(
-            profile.vgg, TemporalConfig((96,)), spatial, profile.temporal_train,
-            scaling=profile.scaling, device="cpu", threads=spec.threads, feature_store=stored.name,
-        )  # fmt: skip
+            vgg=profile.vgg,
+            temporal=TemporalConfig((96,)),
+            spatial_train=spatial,
+            temporal_train=profile.temporal_train,
+            scaling=profile.scaling,
+            device="cpu",
+            threads=spec.threads,
+            feature_store=stored.name,
+        )
         chances = model.fit(x, y).predict_proba(x)
         if stored is not folder:
             stored.cleanup()

@@ -97,7 +97,13 @@ def _training(clips: int, frames: int, side: int):
         x = np.random.default_rng(0).normal(size=(clips, frames, 5, side, side))
         x, y = x.astype(np.float32), np.arange(clips) % 5
         model = ELRCN(
-            vgg, TemporalConfig((32,)), once, once, scaling="standard", device="cpu", threads=1
+            vgg=vgg,
+            temporal=TemporalConfig((32,)),
+            spatial_train=once,
+            temporal_train=once,
+            scaling="standard",
+            device="cpu",
+            threads=1,
         )
         return lambda: model.fit(x, y).predict_proba(x)
 
