@@ -68,3 +68,9 @@ def find_workspace(start: str | Path | None = None) -> Workspace:
         where=origin,
         fix="change into the cloned folder, or set ELRCN_HOME to it",
     )
+
+
+def data_manifest_folder() -> Path:
+    """Return ``data_manifest/`` of the checkout this library lies in, else of the workspace."""
+    beside = Path(__file__).resolve().parents[1] / "data_manifest"
+    return beside if beside.is_dir() else find_workspace().data_manifest

@@ -140,19 +140,13 @@ def build(roots, per_database, common, out):
       elrcn manifest build --casme2 ~/CASME2 --samm ~/SAMM --out my-manifest
       elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
     """
-    from elrcn.databases import LOADERS, require_usable
+    from elrcn import databases
     from elrcn.databases.check import write_datapackage
-    from elrcn.manifest import concat
 
     _require(roots)
-    readings = {
-        name: LOADERS[name](root, **common, **per_database[name]) for name, root in roots.items()
-    }
-    findings = [finding for reading in readings.values() for finding in reading.findings]
-    require_usable(findings)
+    table, findings = databases.read(roots, per_database, **common)
     for finding in findings:
         click.echo(f"{finding.level}: {finding}", err=True)
-    table = concat([reading.manifest for reading in readings.values()])
     click.echo(f"{len(table)} clips in {write_datapackage(table, out)}")
 
 
@@ -169,15 +163,13 @@ def verify(folder: Path, casme2, samm, workers, quiet):
     Example:
       elrcn manifest verify my-manifest --casme2 ~/CASME2 --samm ~/SAMM
     """
-    from elrcn.databases.check import check_datapackage
+    from elrcn.databases.check import read_datapackage
     from elrcn.databases.check import verify as compare
     from elrcn.databases.folders import resolve_roots
-    from elrcn.manifest import Manifest
 
     roots = resolve_roots(casme2 or None, samm or None)
     _require(roots)
-    check_datapackage(folder / "datapackage.json")
-    held = Manifest.from_csv(folder / "manifest.csv", roots)
+    held = read_datapackage(folder, roots)
     missing = sorted(set(held.table["database"]) - set(roots))
     if missing:
         raise ElrcnError(

@@ -13,15 +13,19 @@ from elrcn.manifest import Finding, Manifest, concat
 LOADERS = {"CASME2": casme2.load, "SAMM": samm.load}
 
 
-def read(roots: Mapping[str, str | Path], **options) -> tuple[Manifest, list[Finding]]:
+def read(
+    roots: Mapping[str, str | Path], options: Mapping[str, Mapping] | None = None, **common
+) -> tuple[Manifest, list[Finding]]:
     """Read the databases at `roots` into one manifest.
 
     Parameters
     ----------
     roots : mapping of str to path
         Database, a key of `LOADERS`, to its root folder.
-    **options
-        Of every loader: ``corrections``, ``deep``, ``workers``, ``progress``.
+    options : mapping, optional
+        Per database, options of its loader (``sheet``, ``source``, ``tree`` ...).
+    **common
+        Options of every loader: ``corrections``, ``deep``, ``workers``, ``progress``.
 
     Returns
     -------
@@ -35,7 +39,10 @@ def read(roots: Mapping[str, str | Path], **options) -> tuple[Manifest, list[Fin
     ElrcnError
         If something must be mended first.
     """
-    readings = [LOADERS[name](root, **options) for name, root in roots.items()]
+    options = options or {}
+    readings = [
+        LOADERS[name](root, **common, **options.get(name, {})) for name, root in roots.items()
+    ]
     findings = [finding for reading in readings for finding in reading.findings]
     require_usable(findings)
     return concat([reading.manifest for reading in readings]), findings

@@ -67,12 +67,6 @@ _CLASS_COLUMNS = ("subject", "filename", "objective_class")
 _SUBJECT_FOLDER = re.compile(r"sub\s*0*(\d{1,3})", re.IGNORECASE | re.ASCII)
 
 
-def read(root: str | Path, sheet: str | Path | None = None, **options):
-    """Return ``(Manifest, list of Finding)`` of a copy of CASME II; see `load` for the options."""
-    reading = load(root, sheet, **options)
-    return reading.manifest, reading.findings
-
-
 def load(
     root: str | Path,
     sheet: str | Path | None = None,
@@ -127,21 +121,26 @@ def load(
         findings += _unmatched(own, classes, labels)
     else:
         require_classes(table, labels)
-    manifest, extra = assemble(
-        NAMING, root, frames, table, labels, findings, deep, workers, progress
-    )
     sheets = (table.path.name, *([own.path.name] if own else []))
-    return Reading(manifest, findings, labels, revision, sheets, _relative(frames, root), **extra)
+    return assemble(
+        NAMING,
+        root,
+        frames,
+        table,
+        labels,
+        findings,
+        revision,
+        sheets,
+        deep=deep,
+        workers=workers,
+        progress=progress,
+    )
 
 
 def _revision(own, table):
     if own:
         return MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
     return REVISION_2019 if "objective_class" in table.columns else WITHOUT_CLASSES
-
-
-def _relative(path, root):
-    return path.relative_to(root).as_posix()
 
 
 def _tree(root: Path, source: str, tree) -> Path:
@@ -154,7 +153,7 @@ def _tree(root: Path, source: str, tree) -> Path:
         other = "raw" if source == "cropped" else "cropped"
         raise ElrcnError(
             f"This copy of CASME II has no {source} frames.",
-            where=f"{root}: {', '.join(_relative(t, root) for t in trees)}",
+            where=f"{root}: {', '.join(t.relative_to(root).as_posix() for t in trees)}",
             fix=f"choose the source {other}" + (", aligned to the face" * (other == "raw")),
         )
     sure = [path for path in fitting if kinds[path] == source]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -15,14 +12,23 @@ from statistics import median
 from elrcn.databases import LOADERS, casme2, samm
 from elrcn.databases.folders import check_root, is_within, list_frames, scan_clips
 from elrcn.databases.readers import Reading
-from elrcn.databases.sheets import data_manifest_folder
 from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
 from elrcn.facs import EYE_HEAD_JAW, OBJECTIVE_CLASSES, objective_class, possible_classes
+from elrcn.files import file_digest, write
 from elrcn.manifest import Finding, Manifest, casme2_emotions, objective_five
 from elrcn.published.numbers import published_counts
+from elrcn.workspace import data_manifest_folder
 
+SHORTEST, LONGEST = 24, 141
+_SIZE_TOLERANCE = 0.2
 _NAMINGS = {"CASME2": casme2.NAMING, "SAMM": samm.NAMING}
+_TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
+_VERDICTS = (
+    "Clean.",
+    "Usable, with remarks.",
+    "Not usable yet: mend what is listed under Errors.",
+)
 
 
 @dataclass(frozen=True)
@@ -42,155 +48,6 @@ class Count:
         """Whether the usable clips or subjects are not those published."""
         subjects = self.published_subjects not in (None, self.usable_subjects)
         return subjects or self.published not in (None, self.usable)
-
-
-def _published() -> dict[tuple[str, str, str], tuple[int, int | None]]:
-    return published_counts(data_manifest_folder() / "published_counts.csv")
-
-
-def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
-    """Count a database's clips in all, by emotion and by objective class.
-
-    A copy with the 2019 revision's classes is held against that revision's counts.
-    """
-    published = _published()
-    revised = reading.revision == casme2.REVISION_2019
-    manifest, labels = reading.manifest, reading.labels
-
-    def known(group, label):
-        found = revised and published.get((database, f"{group}-2019", label))
-        return found or published.get((database, group, label), (None, None))
-
-    def count(group, label, sheet, chosen: Manifest):
-        clips, subjects = known(group, label)
-        return Count(group, label, clips, sheet, len(chosen), subjects, _subjects(chosen))
-
-    lines = [count("all", "all", len(labels), manifest)]
-    for name in _NAMINGS[database].emotions:
-        chosen = manifest.subset(manifest.table["emotion"] == name)
-        lines.append(count("emotion", name, sum(one.emotion == name for one in labels), chosen))
-    if database == "CASME2":
-        five = casme2_emotions(manifest)
-        named = sum(one.emotion in casme2.NAMING.emotions[:5] for one in labels)
-        lines.append(count("emotion", "the five of Table I", named, five))
-    classes = [one.objective_class for one in labels]
-    for name in OBJECTIVE_CLASSES:
-        chosen = manifest.subset(manifest.table["objective_class"] == name)
-        lines.append(count("objective", name, classes.count(name), chosen))
-    named = sum(name in OBJECTIVE_CLASSES[:5] for name in classes)
-    lines.append(count("objective", "I to V", named, objective_five(manifest)))
-    return tuple(lines)
-
-
-def count_both(readings: list[Reading]) -> Count:
-    """Count the clips of classes I to V over both databases (CDE, MEGC 2018 Task B)."""
-    five = [objective_five(reading.manifest) for reading in readings]
-    clips, subjects = _published()["CDE", "objective", "I to V"]
-    return Count(
-        "CDE", "I to V", clips, None, sum(map(len, five)), subjects, sum(map(_subjects, five))
-    )
-
-
-def _subjects(manifest: Manifest) -> int:
-    return int(manifest.table["subject"].nunique())
-
-
-_TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
-_VERDICTS = (
-    "Clean.",
-    "Usable, with remarks.",
-    "Not usable yet: mend what is listed under Errors.",
-)
-
-
-def render(report: CheckReport) -> str:
-    """Return `report` as text: a section a database, errors before remarks, the verdict last."""
-    lines = []
-    made = [_TITLES[one.database] for one in report.databases if one.synthetic]
-    if made:
-        data = "These data are" if report.synthetic else f"{' and '.join(made)}: these data are"
-        lines += [
-            f"{data} SYNTHETIC: the embedded corpus, not the licensed databases.",
-            "Counts therefore differ from the published ones.",
-            "",
-        ]
-    for one in report.databases:
-        lines += [*_section(one, not one.synthetic), ""]
-    if report.combined:
-        lines += [
-            "Both databases",
-            "--------------",
-            *_count_lines(report.combined, not made),
-            "",
-        ]
-    lines.append(_VERDICTS[report.exit_code])
-    return "\n".join(lines)
-
-
-def _section(report: DatabaseReport, mark: bool) -> list[str]:
-    title = _TITLES[report.database]
-    lines = [title, "-" * len(title), f"root    {report.root}"]
-    if report.failed:
-        return [*lines, "", "Errors (1)", *_indent([str(report.failed)])]
-    reading = report.reading
-    lines += [
-        f"frames  {'(the root itself)' if reading.tree == '.' else reading.tree}",
-        f"sheet   {', '.join(reading.sheets)}",
-        f"        {reading.revision}",
-        _rows_line(reading),
-        "",
-        *_count_lines(report.counts, mark),
-        "",
-        f"Clips a subject ({len(report.subjects)} subjects)",
-        *_columns([f"{name.split('/')[1]} {n:3d}" for name, n in report.subjects.items()]),
-    ]
-    for heading, names in (
-        ("In the sheet, but without frames", reading.without_frames),
-        ("In the folders, but without a row", reading.without_row),
-    ):
-        lines += ["", f"{heading} ({len(names)})", *_indent(names or ["none"])]
-    named = {"in the sheet, but without frames", "has a folder, but no row"}
-    for level, heading in (("error", "Errors"), ("remark", "Remarks")):
-        found = [str(f) for f in report.findings if f.level == level and f.what not in named]
-        if found:
-            lines += ["", f"{heading} ({len(found)})", *_indent(found)]
-    if report.notes:
-        lines += ["", f"Notes ({len(report.notes)})", *_indent(report.notes)]
-    return lines
-
-
-def _rows_line(reading) -> str:
-    left_out = reading.rows - len(reading.manifest)
-    return f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out"
-
-
-def _count_lines(counts: tuple[Count, ...], mark: bool) -> list[str]:
-    # On synthetic data every count differs: saying so on each line would say nothing.
-    lines = [f"{'':28s}{'published':>10s}{'sheet':>8s}{'usable':>8s}"]
-    for group, members in groupby(counts, key=lambda count: count.group):
-        for count in members:
-            name = count.label if count.label == group else f"{group} {count.label}"
-            text = f"{name:28s}{_n(count.published):>10s}{_n(count.sheet):>8s}{count.usable:8d}"
-            if count.published_subjects is not None:
-                text += f"   subjects {count.usable_subjects} of {count.published_subjects}"
-            lines.append(text + ("   differs" if mark and count.differs else ""))
-    return lines
-
-
-def _n(value: int | None) -> str:
-    return "-" if value is None else str(value)
-
-
-def _indent(texts) -> list[str]:
-    return ["  " + text.replace("\n", "\n  ") for text in texts]
-
-
-def _columns(cells, across=8) -> list[str]:
-    return ["  " + "   ".join(cells[i : i + across]) for i in range(0, len(cells), across)]
-
-
-SHORTEST, LONGEST = 24, 141
-_SIZE_TOLERANCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -244,8 +101,22 @@ class CheckReport:
         return max((2 if f.level == "error" else 1 for f in self.findings), default=0)
 
     def render_text(self) -> str:
-        """Return the report as plain text, one screen line a statement."""
-        return render(self)
+        """Return the report as text: a section a database, errors before remarks, the verdict."""
+        lines = []
+        made = [_TITLES[one.database] for one in self.databases if one.synthetic]
+        if made:
+            data = "These data are" if self.synthetic else f"{' and '.join(made)}: these data are"
+            lines += [
+                f"{data} SYNTHETIC: the embedded corpus, not the licensed databases.",
+                "Counts therefore differ from the published ones.",
+                "",
+            ]
+        for one in self.databases:
+            lines += [*_section(one), ""]
+        if self.combined:
+            counts = _count_lines(self.combined, mark=not made)
+            lines += ["Both databases", "--------------", *counts, ""]
+        return "\n".join([*lines, _VERDICTS[self.exit_code]])
 
 
 def check_report(
@@ -284,7 +155,7 @@ def check_report(
         except ElrcnError as error:
             reports.append(DatabaseReport(database, root, is_synthetic(root), failed=error))
     readings = [r.reading for r in reports if r.reading]
-    combined = (count_both(readings),) if len(readings) == len(LOADERS) else ()
+    combined = (count_both(readings),) if len(readings) == len(_NAMINGS) else ()
     return CheckReport(tuple(reports), combined)
 
 
@@ -359,19 +230,133 @@ def _sizes(reading: Reading) -> list[Finding]:
     ]
 
 
-_NAMES = ("manifest.csv", "datapackage.json")
+# --- counts --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Change:
-    """A difference between a manifest and the disk: "missing", "changed" or "extra"."""
+def _published_counts() -> dict[tuple[str, str, str], tuple[int, int | None]]:
+    return published_counts(data_manifest_folder() / "published_counts.csv")
 
-    clip: str
-    kind: str
-    detail: str
 
-    def __str__(self):
-        return f"{self.clip}: {self.kind}: {self.detail}"
+def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
+    """Count a database's clips in all, by emotion and by objective class.
+
+    A copy with the 2019 revision's classes is held against that revision's counts.
+    """
+    published = _published_counts()
+    revised = reading.revision == casme2.REVISION_2019
+    manifest, labels = reading.manifest, reading.labels
+
+    def known(group, label):
+        found = revised and published.get((database, f"{group}-2019", label))
+        return found or published.get((database, group, label), (None, None))
+
+    def count(group, label, sheet, chosen: Manifest):
+        clips, subjects = known(group, label)
+        return Count(group, label, clips, sheet, len(chosen), subjects, _subjects(chosen))
+
+    lines = [count("all", "all", len(labels), manifest)]
+    for name in _NAMINGS[database].emotions:
+        chosen = manifest.subset(manifest.table["emotion"] == name)
+        lines.append(count("emotion", name, sum(one.emotion == name for one in labels), chosen))
+    if database == "CASME2":
+        five = casme2_emotions(manifest)
+        named = sum(one.emotion in casme2.NAMING.emotions[:5] for one in labels)
+        lines.append(count("emotion", "the five of Table I", named, five))
+    classes = [one.objective_class for one in labels]
+    for name in OBJECTIVE_CLASSES:
+        chosen = manifest.subset(manifest.table["objective_class"] == name)
+        lines.append(count("objective", name, classes.count(name), chosen))
+    named = sum(name in OBJECTIVE_CLASSES[:5] for name in classes)
+    lines.append(count("objective", "I to V", named, objective_five(manifest)))
+    return tuple(lines)
+
+
+def count_both(readings: list[Reading]) -> Count:
+    """Count the clips of classes I to V over both databases (CDE, MEGC 2018 Task B)."""
+    five = [objective_five(reading.manifest) for reading in readings]
+    clips, subjects = _published_counts()["CDE", "objective", "I to V"]
+    return Count(
+        "CDE", "I to V", clips, None, sum(map(len, five)), subjects, sum(map(_subjects, five))
+    )
+
+
+def _subjects(manifest: Manifest) -> int:
+    return int(manifest.table["subject"].nunique())
+
+
+# --- the report as text --------------------------------------------------------------------------
+
+
+def _section(report: DatabaseReport) -> list[str]:
+    title = _TITLES[report.database]
+    lines = [title, "-" * len(title), f"root    {report.root}"]
+    if report.failed:
+        return [*lines, "", "Errors (1)", *_indent([str(report.failed)])]
+    reading = report.reading
+    lines += [
+        f"frames  {'(the root itself)' if reading.tree == '.' else reading.tree}",
+        f"sheet   {', '.join(reading.sheets)}",
+        f"        {reading.revision}",
+        _rows_line(reading),
+        "",
+        *_count_lines(report.counts, mark=not report.synthetic),
+        "",
+        f"Clips a subject ({len(report.subjects)} subjects)",
+        *_columns([f"{name.split('/')[1]} {n:3d}" for name, n in report.subjects.items()]),
+    ]
+    no_frames = [f.clip for f in reading.findings if f.kind == "no-frames"]
+    no_row = [f.where for f in reading.findings if f.kind == "no-row"]
+    for heading, names in (
+        ("In the sheet, but without frames", no_frames),
+        ("In the folders, but without a row", no_row),
+    ):
+        lines += ["", f"{heading} ({len(names)})", *_indent(names or ["none"])]
+    for level, heading in (("error", "Errors"), ("remark", "Remarks")):
+        found = [
+            str(f)
+            for f in report.findings
+            if f.level == level and f.kind not in ("no-frames", "no-row")
+        ]
+        if found:
+            lines += ["", f"{heading} ({len(found)})", *_indent(found)]
+    if report.notes:
+        lines += ["", f"Notes ({len(report.notes)})", *_indent(report.notes)]
+    return lines
+
+
+def _rows_line(reading) -> str:
+    left_out = reading.rows - len(reading.manifest)
+    return f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out"
+
+
+def _count_lines(counts: tuple[Count, ...], mark: bool) -> list[str]:
+    # On synthetic data every count differs: saying so on each line would say nothing.
+    lines = [f"{'':28s}{'published':>10s}{'sheet':>8s}{'usable':>8s}"]
+    for group, members in groupby(counts, key=lambda count: count.group):
+        for count in members:
+            name = count.label if count.label == group else f"{group} {count.label}"
+            text = f"{name:28s}{_n(count.published):>10s}{_n(count.sheet):>8s}{count.usable:8d}"
+            if count.published_subjects is not None:
+                text += f"   subjects {count.usable_subjects} of {count.published_subjects}"
+            lines.append(text + ("   differs" if mark and count.differs else ""))
+    return lines
+
+
+def _n(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _indent(texts) -> list[str]:
+    return ["  " + text.replace("\n", "\n  ") for text in texts]
+
+
+def _columns(cells, across=8) -> list[str]:
+    return ["  " + "   ".join(cells[i : i + across]) for i in range(0, len(cells), across)]
+
+
+# --- the data package ----------------------------------------------------------------------------
+
+_TABLE, _PACKAGE = "manifest.csv", "datapackage.json"
 
 
 def load_schema() -> dict:
@@ -386,78 +371,109 @@ def load_schema() -> dict:
 def write_datapackage(manifest: Manifest, folder: str | Path) -> Path:
     """Write ``manifest.csv`` and ``datapackage.json`` into `folder` and return the latter's path.
 
-    Both are checked with Frictionless before either replaces what was there.
-
     Raises
     ------
     ElrcnError
         If a row does not fit the schema (the row is named) or the folder cannot be written.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".manifest-", dir=folder) as part:
-            table, package = (Path(part) / name for name in _NAMES)
-            manifest.to_csv(table)
-            package.write_text(json.dumps(_describe(table), indent=2) + "\n", encoding="utf-8")
-            try:
-                check_datapackage(package)
-            except ElrcnError as error:
-                raise ElrcnError(error.what, where=folder / _NAMES[0]) from None
-            for path in (table, package):
-                os.replace(path, folder / path.name)
-    except OSError as error:
-        raise ElrcnError(
-            f"The manifest cannot be written: {error.strerror or error}.", where=folder
-        ) from None
-    return folder / _NAMES[1]
-
-
-def _describe(table: Path) -> dict:
-    data = table.read_bytes()
-    return {
+    table, package = Path(folder) / _TABLE, Path(folder) / _PACKAGE
+    schema = load_schema()
+    misfits = _misfits(manifest, schema)
+    if misfits:
+        more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
+        what = f"The manifest does not fit its schema: {misfits[0]}{more}."
+        raise ElrcnError(what, where=table)
+    manifest.to_csv(table)
+    resource = {
+        "name": "manifest",
+        "type": "table",
+        "path": _TABLE,
+        "scheme": "file",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "bytes": table.stat().st_size,
+        "hash": f"sha256:{file_digest(table)}",
+        "schema": schema,
+    }
+    description = {
         "name": "elrcn-manifest",
         "title": "Clips of CASME II and SAMM",
         "description": "Labels of licensed databases, if made from them: not to be published.",
-        "resources": [
-            {
-                "name": "manifest",
-                "type": "table",
-                "path": table.name,
-                "scheme": "file",
-                "format": "csv",
-                "mediatype": "text/csv",
-                "encoding": "utf-8",
-                "bytes": len(data),
-                "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
-                "schema": load_schema(),
-            }
-        ],
+        "resources": [resource],
     }
+    return write(package, json.dumps(description, indent=2) + "\n")
 
 
-def check_datapackage(path: str | Path) -> None:
-    """Check a ``datapackage.json`` and its table with Frictionless.
+def _misfits(manifest: Manifest, schema: dict) -> list[str]:
+    """Return what breaks a constraint of the schema: row, clip, value, rule."""
+    # Constraint to the values, of those not blank, that break it, and what to say of them.
+    rules = {
+        "unique": (lambda held, _: held.duplicated(), "occurs twice"),
+        "enum": (lambda held, known: ~held.isin(known), "is none of {}"),
+        "pattern": (lambda held, form: ~held.str.fullmatch(form), "does not look like {}"),
+        "minimum": (lambda held, least: held < least, "is less than {}"),
+        "minLength": (lambda held, least: held.map(len) < least, "holds fewer than {}"),
+    }
+    said = []
+    for column in schema["fields"]:
+        values = manifest.table[column["name"]]
+        blank = values.isna() | (values == "")
+        for rule, bound in column.get("constraints", {}).items():
+            if rule == "required":
+                wrong, what = values[blank], "is blank"
+            else:
+                breaks, what = rules[rule]
+                held = values[~blank]
+                wrong = held[breaks(held, bound)]
+            shown = what.format(", ".join(bound) if rule == "enum" else bound)
+            said += [
+                f"row {row + 1} ({manifest.table['clip_id'][row]}): {column['name']} "
+                f"{str(value)[:60]!r} {shown}"
+                for row, value in wrong.items()
+            ]
+    return said
+
+
+def read_datapackage(folder: str | Path, roots: Mapping[str, Path] | None = None) -> Manifest:
+    """Return the manifest that `write_datapackage` wrote into `folder`.
 
     Raises
     ------
     ElrcnError
-        Naming the first row or property that is wrong.
+        If a file is missing, the table is not the one described, or one of its rows breaks a rule.
     """
-    import frictionless
-
-    path = Path(path)
-    if not path.is_file():
-        raise ElrcnError("There is no data package.", where=path)
+    table, package = Path(folder) / _TABLE, Path(folder) / _PACKAGE
+    fix = "write both anew with `elrcn manifest build`"
     try:
-        package = frictionless.Package(path.name, basepath=str(path.parent))
-        report = package.validate()
-    except frictionless.FrictionlessException as error:
-        raise ElrcnError(f"This is no data package: {error}.", where=path) from None
-    if not report.valid:
-        messages = [message for (message,) in report.flatten(["message"])]
-        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-        raise ElrcnError(f"The manifest does not fit its schema: {messages[0]}{more}", where=path)
+        (resource,) = json.loads(package.read_text(encoding="utf-8"))["resources"]
+        name, digest = resource["path"], resource["hash"]
+    except OSError as error:
+        what = f"There is no data package: {error.strerror or error}."
+        raise ElrcnError(what, where=package, fix=fix) from None
+    except (ValueError, TypeError, KeyError):
+        what = "This is no data package with one table, its path and its hash."
+        raise ElrcnError(what, where=package, fix=fix) from None
+    manifest = Manifest.from_csv(table, roots)
+    if name != _TABLE or digest != f"sha256:{file_digest(table)}":
+        what = "The manifest does not fit its data package: it is not the table described there."
+        raise ElrcnError(what, where=table, fix=fix)
+    return manifest
+
+
+# --- the manifest beside the disk ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference between a manifest and the disk: "missing", "changed" or "extra"."""
+
+    clip: str
+    kind: str
+    detail: str
+
+    def __str__(self):
+        return f"{self.clip}: {self.kind}: {self.detail}"
 
 
 def verify(

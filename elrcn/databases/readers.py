@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,12 +154,8 @@ class Reading:
         File names of the sheets used.
     tree : str
         Folder of the frames, relative to the root.
-    without_frames, without_row : tuple of str
-        Clips that only the sheet names; clip folders that only the tree holds.
     sizes : dict of str to (int, int)
         Commonest (height, width) of each clip's frames.
-    odd_sizes : tuple of str
-        Clips whose frames differ in size among themselves.
     rows : int
         Rows of the label sheet that hold anything: as many as the manifest has clips, and those
         left out, each with a finding.
@@ -172,10 +167,7 @@ class Reading:
     revision: str
     sheets: tuple[str, ...]
     tree: str
-    without_frames: tuple[str, ...] = ()
-    without_row: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    odd_sizes: tuple[str, ...] = ()
     rows: int = 0
 
 
@@ -186,18 +178,14 @@ def assemble(
     table: SheetTable,
     labels: list[Label],
     findings: list[Finding],
-    deep: bool = False,
-    workers: int | None = None,
-    progress: bool = True,
-) -> tuple[Manifest, Mapping]:
-    """Match labels with frame folders, read the frames, build the manifest.
-
-    Returns
-    -------
-    manifest : Manifest
-        Clips with label and frames, sorted by id.
-    extra : dict
-        The remaining fields of `Reading` that depend on the tree.
+    revision: str,
+    sheets: tuple[str, ...],
+    *,
+    deep: bool,
+    workers: int | None,
+    progress: bool,
+) -> Reading:
+    """Match labels with frame folders, read the frames, build the manifest, sorted by clip id.
 
     Raises
     ------
@@ -208,11 +196,10 @@ def assemble(
     for name in outside:
         what = f"the link {name} leads out of the root"
         findings.append(Finding("error", what, tree.name, kind="error"))
-    without_frames, chosen = [], []
+    chosen = []
     for label in sorted(labels, key=lambda one: one.clip_id):
-        folders = clips.get(label.key, [])
+        folders = clips.pop(label.key, [])
         if not folders:
-            without_frames.append(label.clip_id)
             what = "in the sheet, but without frames"
             findings.append(Finding("remark", what, label.where, label.clip_id, "no-frames"))
         elif len(folders) > 1:
@@ -220,25 +207,19 @@ def assemble(
             findings.append(Finding("error", what, "", label.clip_id, "error"))
         else:
             listing = list_frames(root / folders[0].path, root, naming.frame)
-            frames = _choose(label, folders[0], listing, findings)
-            if frames:
+            if frames := _choose(label, folders[0], listing, findings):
                 chosen.append((label, frames))
-    known = {label.key for label in labels}
-    without_row = [f for key, found in sorted(clips.items()) if key not in known for f in found]
-    for folder in without_row:
-        clip = naming.clip_id(folder.subject, folder.name.strip())
-        findings.append(Finding("remark", "has a folder, but no row", folder.path, clip, "no-row"))
-    scans = scan_clips(root, [f for _, f in chosen], deep, workers, progress)
-    extra: dict = {
-        "without_frames": tuple(without_frames),
-        "without_row": tuple(f.path for f in without_row),
-        "sizes": {},
-        "odd_sizes": [],
-        "rows": len(table.rows),
-    }
-    rows = []
+    for _, folders in sorted(clips.items()):  # those of no label
+        for folder in folders:
+            clip = naming.clip_id(folder.subject, folder.name.strip())
+            what = "has a folder, but no row"
+            findings.append(Finding("remark", what, folder.path, clip, "no-row"))
+    scans = scan_clips(root, [frames for _, frames in chosen], deep, workers, progress)
+    rows, sizes = [], {}
     for (label, frames), scan in zip(chosen, scans, strict=True):
-        if _whole(label, scan, findings, extra):
+        if scan.sizes:
+            sizes[label.clip_id] = scan.sizes[0][0]
+        if _whole(label, scan, findings):
             rows.append(_row(naming, label, frames, scan))
     findings += _unexplained(table, labels, {row["clip_id"] for row in rows}, findings)
     if not rows:
@@ -248,8 +229,9 @@ def assemble(
             where=root,
             fix=f"mend: {why[:400]}" if why else "check that sheet and frames belong together",
         )
-    extra["odd_sizes"] = tuple(extra["odd_sizes"])
-    return Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root}), extra
+    manifest = Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root})
+    place = tree.relative_to(root).as_posix()
+    return Reading(manifest, findings, labels, revision, sheets, place, sizes, len(table.rows))
 
 
 def _unexplained(table, labels, used, findings) -> list[Finding]:
@@ -311,10 +293,8 @@ def _choose(
     return tuple(f"{folder.path}/{listing.numbers[n]}" for n in numbers)
 
 
-def _whole(label: Label, scan: ClipScan, findings, extra) -> bool:
+def _whole(label: Label, scan: ClipScan, findings: list[Finding]) -> bool:
     """Tell whether a clip's frames can be used, and say what is wrong with those that cannot."""
-    if scan.sizes:
-        extra["sizes"][label.clip_id] = scan.sizes[0][0]
     for frame, problem in scan.problems[:_MOST_NAMED]:
         findings.append(Finding("error", problem, frame, label.clip_id, "error"))
     if len(scan.problems) > _MOST_NAMED:
@@ -322,7 +302,6 @@ def _whole(label: Label, scan: ClipScan, findings, extra) -> bool:
         findings.append(Finding("error", more, "", label.clip_id, "error"))
     if len(scan.sizes) > 1:
         shown = ", ".join(f"{n} of {w}x{h}" for (h, w), n in scan.sizes)
-        extra["odd_sizes"].append(label.clip_id)
         what = f"frames differ in size: {shown}"
         findings.append(Finding("error", what, "", label.clip_id, "error"))
     return not scan.problems and len(scan.sizes) < 2

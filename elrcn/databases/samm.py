@@ -52,12 +52,6 @@ WITHOUT_CLASSES = "labels without objective classes"
 _MICRO_SHEET = "micro_only"
 
 
-def read(root: str | Path, sheet: str | Path | None = None, **options):
-    """Return ``(Manifest, list of Finding)`` of a copy of SAMM; see `load` for the options."""
-    reading = load(root, sheet, **options)
-    return reading.manifest, reading.findings
-
-
 def load(
     root: str | Path,
     sheet: str | Path | None = None,
@@ -90,11 +84,19 @@ def load(
     findings += said
     require_classes(table, labels)
     labels = [one for one in labels if _belongs(one, findings)]
-    manifest, extra = assemble(
-        NAMING, root, frames, table, labels, findings, deep, workers, progress
+    return assemble(
+        NAMING,
+        root,
+        frames,
+        table,
+        labels,
+        findings,
+        revision,
+        (table.path.name,),
+        deep=deep,
+        workers=workers,
+        progress=progress,
     )
-    place = frames.relative_to(root).as_posix()
-    return Reading(manifest, findings, labels, revision, (table.path.name,), place, **extra)
 
 
 def _micro(found: list[SheetTable], where: Path, findings: list[Finding]) -> SheetTable:

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from elrcn.errors import ElrcnError
 from elrcn.facs import OBJECTIVE_CLASSES, ParsedUnits, normalise_text, objective_class, parse
 from elrcn.manifest import Finding
-from elrcn.workspace import find_workspace
+from elrcn.workspace import data_manifest_folder
 
 COLUMN_NAMES = {
     "subject": ("subject", "subjects", "subjectid"),
@@ -323,12 +323,6 @@ class Correction:
     reason: str
 
 
-def data_manifest_folder() -> Path:
-    """Return ``data_manifest/`` of the checkout this library lies in, else of the workspace."""
-    beside = Path(__file__).resolve().parents[2] / "data_manifest"
-    return beside if beside.is_dir() else find_workspace().data_manifest
-
-
 def load_corrections(choice: bool | str | Path = True) -> list[Correction]:
     """Return the repairs of ``data_manifest/corrections.csv``, of another file, or (False) none.
 
@@ -426,8 +420,7 @@ class Naming:
 class Label:
     """One row of a label sheet, read.
 
-    `sheet_class` is "" where the sheet has no objective class for the clip. `usable` is False
-    where onset or offset are missing: the clip counts as labelled but cannot be used.
+    `sheet_class` is "" where the sheet has no objective class for the clip.
     """
 
     clip_id: str
@@ -441,7 +434,11 @@ class Label:
     units: ParsedUnits
     emotion: str
     sheet_class: str
-    usable: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether onset and offset are known; otherwise the clip is labelled and cannot be used."""
+        return self.onset is not None and self.offset is not None
 
     @property
     def objective_class(self) -> str:
@@ -524,9 +521,8 @@ def read_labels(
                 findings.append(Finding("remark", what, where, clip_id, "corrected"))
         label, said = _read_row(naming, clip_id, *name, cells, where, classed)
         findings += said
-        if label is None:
-            continue
-        _add(labels, label, findings)
+        if label is not None:
+            _add(labels, label, findings)
     for one in unmet:
         what = f"the correction of {one.field} meets no row"
         findings.append(Finding("remark", what, table.path.name, one.clip_id, "unmet"))
@@ -558,32 +554,10 @@ def _read_row(naming, clip_id, subject, name, cells, where, classed):
     def say(level, what, kind="error"):
         said.append(Finding(level, what, where, clip_id, kind))
 
-    numbers: dict[str, int | None] = {}
-    for column in ("onset", "apex", "offset"):
-        try:
-            numbers[column] = frame_number(cells.get(column))
-        except UnreadableCell as error:
-            numbers[column] = None
-            if column == "apex":
-                say("remark", f"apex {error}; taken as unknown", "apex-unread")
-            else:
-                say("error", f"{column} {error}")
-                return None, said
-    onset, apex, offset = numbers["onset"], numbers["apex"], numbers["offset"]
-    usable = onset is not None and offset is not None
-    for column in ("onset", "offset"):
-        if numbers[column] is None:
-            shown = text(cells.get(column)) or "blank"
-            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv", "blank")
-    if usable and offset < onset:
-        say("error", f"offset {offset} comes before onset {onset}")
+    span = _read_span(cells, say)
+    if span is None:
         return None, said
-    if usable and offset == onset:
-        say("error", f"the clip has one frame ({onset}); motion needs two")
-        return None, said
-    if usable and apex is not None and not onset <= apex <= offset:
-        say("remark", f"apex {apex} lies outside {onset}..{offset}; taken as unknown", "apex")
-        apex = None
+    onset, apex, offset = span
     written = normalise_text(cells.get("action_units"))[:200]
     units = parse(written)
     if units.unparsed:
@@ -599,23 +573,51 @@ def _read_row(naming, clip_id, subject, name, cells, where, classed):
         say("remark", f"objective class {shown!r} is none of I to VII; the rule decides", "rule")
     elif classed and not sheet_class:
         say("remark", "no objective class in the sheet; the rule decides", "rule")
-    return (
-        Label(
-            clip_id,
-            subject,
-            name,
-            where,
-            onset,
-            apex,
-            offset,
-            written,
-            units,
-            emotion,
-            sheet_class or "",
-            usable,
-        ),
-        said,
+    label = Label(
+        clip_id=clip_id,
+        subject=subject,
+        name=name,
+        where=where,
+        onset=onset,
+        apex=apex,
+        offset=offset,
+        action_units=written,
+        units=units,
+        emotion=emotion,
+        sheet_class=sheet_class or "",
     )
+    return label, said
+
+
+def _read_span(cells, say):
+    """Return onset, apex and offset, each None if unknown; None for all three if they are wrong."""
+    span: dict[str, int | None] = {}
+    for column in ("onset", "apex", "offset"):
+        try:
+            span[column] = frame_number(cells.get(column))
+        except UnreadableCell as error:
+            if column != "apex":
+                say("error", f"{column} {error}")
+                return None
+            span[column] = None
+            say("remark", f"apex {error}; taken as unknown", "apex-unread")
+    for column in ("onset", "offset"):
+        if span[column] is None:
+            shown = text(cells.get(column)) or "blank"
+            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv", "blank")
+    onset, apex, offset = span.values()
+    if onset is None or offset is None:
+        return onset, apex, offset
+    if offset < onset:
+        say("error", f"offset {offset} comes before onset {onset}")
+        return None
+    if offset == onset:
+        say("error", f"the clip has one frame ({onset}); motion needs two")
+        return None
+    if apex is not None and not onset <= apex <= offset:
+        say("remark", f"apex {apex} lies outside {onset}..{offset}; taken as unknown", "apex")
+        apex = None
+    return onset, apex, offset
 
 
 def require_classes(table: SheetTable, labels: list[Label]) -> None:

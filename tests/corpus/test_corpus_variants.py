@@ -8,9 +8,9 @@ COMPARED = ["clip_id", "subject", "onset", "apex", "action_units", "emotion", "o
 
 
 def tables(root, source="cropped"):
-    first, _ = casme2.read(root / "CASME2", source=source, progress=False)
-    second, _ = samm.read(root / "SAMM", progress=False)
-    return [first.table, second.table]
+    first = casme2.load(root / "CASME2", source=source, progress=False)
+    second = samm.load(root / "SAMM", progress=False)
+    return [first.manifest.table, second.manifest.table]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_every_variant_reads_as_the_plain_corpus(name, tiny_corpus, tmp_path, pl
 
 def test_offset_zero_is_named(tiny_corpus, tmp_path, plain):
     root = emit_variant(tiny_corpus.root, tmp_path / "copy", "offset-zero")
-    _, findings = casme2.read(root / "CASME2", progress=False)
+    findings = casme2.load(root / "CASME2", progress=False).findings
     clip = plain[0]["clip_id"].iloc[0]
     assert any(clip in (f.clip, f.where) or "offset" in f.what.lower() for f in findings)
 

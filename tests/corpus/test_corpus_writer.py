@@ -143,6 +143,6 @@ def test_readers_do_not_need_the_truth(tiny_corpus, tmp_path):
     shutil.copytree(tiny_corpus.root, copy, copy_function=os.link)
     shutil.rmtree(copy / "truth")
     for reader, root, clips in ((casme2, copy / "CASME2", 2), (samm, copy / "SAMM", 1)):
-        manifest, findings = reader.read(root, progress=False)
-        assert len(manifest) == clips
-        assert not [f for f in findings if f.level == "error"]
+        reading = reader.load(root, progress=False)
+        assert len(reading.manifest) == clips
+        assert not [f for f in reading.findings if f.level == "error"]

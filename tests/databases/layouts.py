@@ -161,3 +161,9 @@ def changed(clips, index, **cells):
     for name, value in cells.items():
         clips[index][names.index(name)] = value
     return [tuple(clip) for clip in clips]
+
+
+def read(loader, root, *args, **options):
+    """Manifest and findings of a database's loader."""
+    reading = loader.load(root, *args, **options)
+    return reading.manifest, reading.findings

@@ -8,6 +8,7 @@ from layouts import (
     SAMM,
     changed,
     class_rows,
+    read,
     write_book,
     write_casme2,
     write_frames,
@@ -28,7 +29,7 @@ def labels(manifest):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     root = write_casme2(tmp_path_factory.mktemp("plain") / "CASME2")
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     assert findings == []
     return manifest
 
@@ -36,7 +37,7 @@ def plain(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain_samm(tmp_path_factory):
     root = write_samm(tmp_path_factory.mktemp("plain") / "SAMM")
-    manifest, findings = samm.read(root, **QUIET)
+    manifest, findings = read(samm, root, **QUIET)
     assert findings == []
     return manifest
 
@@ -94,7 +95,7 @@ def test_every_shape_of_casme2_gives_the_same_manifest(tmp_path, plain, shape):
     root = write_casme2(tmp_path / "CASME2", **options)
     if rename:
         (root / rename[0]).rename(root / rename[1])
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     pd.testing.assert_frame_equal(labels(manifest), labels(plain))
     assert [f.kind for f in findings] == ["revision"] * shape.startswith("2019")
 
@@ -120,8 +121,8 @@ QUIRKS = {
 
 @pytest.mark.parametrize("quirk", QUIRKS)
 def test_every_quirk_of_the_sheet_gives_the_same_manifest(tmp_path, plain, quirk):
-    manifest, findings = casme2.read(
-        write_casme2(tmp_path / "CASME2", clips=QUIRKS[quirk]), **QUIET
+    manifest, findings = read(
+        casme2, write_casme2(tmp_path / "CASME2", clips=QUIRKS[quirk]), **QUIET
     )
     pd.testing.assert_frame_equal(labels(manifest), labels(plain))
     assert findings == []
@@ -141,7 +142,7 @@ def test_every_quirk_of_the_sheet_gives_the_same_manifest(tmp_path, plain, quirk
     ],
 )
 def test_every_shape_of_samm_gives_the_same_manifest(tmp_path, plain_samm, options):
-    manifest, findings = samm.read(write_samm(tmp_path / "SAMM", **options), **QUIET)
+    manifest, findings = read(samm, write_samm(tmp_path / "SAMM", **options), **QUIET)
     pd.testing.assert_frame_equal(labels(manifest), labels(plain_samm))
     assert findings == []
 
@@ -154,7 +155,7 @@ def test_litter_is_passed_over(tmp_path, plain):
     (root / "~$CASME2-coding-20140508.xlsx").write_bytes(b"lock")
     shutil.copytree(root / "Cropped", root / "__MACOSX/Cropped")
     (root / "Cropped/sub01/Desktop - Shortcut.lnk").write_bytes(b"")
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     pd.testing.assert_frame_equal(manifest.table, plain.table)
     assert findings == []
 
@@ -162,48 +163,48 @@ def test_litter_is_passed_over(tmp_path, plain):
 def test_raw_and_cropped_are_told_apart(tmp_path):
     root = write_casme2(tmp_path / "CASME2")
     write_casme2(root, tree="CASME2_RAW_selected/CASME2_RAW_selected", pattern="img{}.jpg")
-    cropped, _ = casme2.read(root, **QUIET)
-    raw, _ = casme2.read(root, source="raw", **QUIET)
+    cropped, _ = read(casme2, root, **QUIET)
+    raw, _ = read(casme2, root, source="raw", **QUIET)
     assert cropped.table["frames"][0][0] == "Cropped/sub01/EP02_01f/reg_img46.jpg"
     assert raw.table["frames"][0][0] == (
         "CASME2_RAW_selected/CASME2_RAW_selected/sub01/EP02_01f/img46.jpg"
     )
     shutil.rmtree(root / "Cropped")
     with pytest.raises(ElrcnError, match="no cropped frames") as caught:
-        casme2.read(root, **QUIET)
+        read(casme2, root, **QUIET)
     assert "choose the source raw" in str(caught.value)
     with pytest.raises(ElrcnError, match="no source 'both'"):
-        casme2.read(root, source="both", **QUIET)
+        read(casme2, root, source="both", **QUIET)
 
 
 def test_frames_tell_the_source_where_no_folder_does(tmp_path):
     root = write_casme2(tmp_path / "raw", tree="frames")
-    assert len(casme2.read(root, **QUIET)[0]) == 5
+    assert len(read(casme2, root, **QUIET)[0]) == 5
     root = write_casme2(tmp_path / "x", tree="frames", pattern="img{}.jpg")
-    assert len(casme2.read(root, source="raw", **QUIET)[0]) == 5
+    assert len(read(casme2, root, source="raw", **QUIET)[0]) == 5
     with pytest.raises(ElrcnError, match="no cropped frames"):
-        casme2.read(root, **QUIET)
+        read(casme2, root, **QUIET)
 
 
 def test_two_trees_are_a_question(tmp_path):
     root = write_casme2(tmp_path / "CASME2")
     write_casme2(root, tree="Cropped-updated/Cropped")
     with pytest.raises(ElrcnError, match="2 copies of the frames") as caught:
-        casme2.read(root, **QUIET)
+        read(casme2, root, **QUIET)
     assert "Cropped-updated/Cropped" in str(caught.value)
-    manifest, _ = casme2.read(root, tree="Cropped-updated/Cropped", **QUIET)
+    manifest, _ = read(casme2, root, tree="Cropped-updated/Cropped", **QUIET)
     assert manifest.table["frames"][0][0].startswith("Cropped-updated/Cropped/")
 
 
 def test_two_differing_sheets_are_a_question(tmp_path):
     root = write_casme2(tmp_path / "CASME2")
     write_casme2(root, sheet="again.xls", frames=False)  # the same rows: no question
-    assert len(casme2.read(root, **QUIET)[0]) == 5
+    assert len(read(casme2, root, **QUIET)[0]) == 5
     write_casme2(root, changed(CASME2, 0, emotion="others"), sheet="v2.xlsx", frames=False)
     with pytest.raises(ElrcnError, match="label sheets of CASME II and they differ") as caught:
-        casme2.read(root, **QUIET)
+        read(casme2, root, **QUIET)
     assert "v2.xlsx" in str(caught.value)
-    manifest, _ = casme2.read(root, root / "v2.xlsx", **QUIET)
+    manifest, _ = read(casme2, root, root / "v2.xlsx", **QUIET)
     assert manifest.table["emotion"][0] == "others"
 
 
@@ -211,7 +212,7 @@ def test_the_older_labels_win_over_the_2019_revision_and_it_is_said(tmp_path):
     root = write_casme2(tmp_path / "CASME2")
     newer = changed(CASME2, 0, emotion="others", cls="VII")
     write_casme2(root, newer, sheet="coding-20190701.xlsx", tenth=True, classes=None, frames=False)
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     assert manifest.table["emotion"][0] == "disgust"
     assert ["coding-20190701.xlsx holds the 2019 revision" in f.what for f in findings] == [True]
 
@@ -225,7 +226,7 @@ def test_classes_of_their_own_sheet_overrule_the_tenth_column(tmp_path):
 
 
 def test_the_rule_gives_classes_where_no_sheet_does(tmp_path):
-    manifest, findings = casme2.read(write_casme2(tmp_path / "CASME2", classes=None), **QUIET)
+    manifest, findings = read(casme2, write_casme2(tmp_path / "CASME2", classes=None), **QUIET)
     assert manifest.table["objective_class"].tolist() == ["III", "I", "II", "VII", "VII"]
     assert ["action-unit rule gives them all" in f.what for f in findings] == [True]
 
@@ -233,10 +234,10 @@ def test_the_rule_gives_classes_where_no_sheet_does(tmp_path):
 def test_class_sheet_named_by_option(tmp_path):
     root = write_casme2(tmp_path / "CASME2", classes=None)
     path = write_book(tmp_path / "c.xlsx", {"x": class_rows(changed(CASME2, 0, cls="V"))})
-    manifest, _ = casme2.read(root, objective_sheet=path, **QUIET)
+    manifest, _ = read(casme2, root, objective_sheet=path, **QUIET)
     assert manifest.table["objective_class"][0] == "V"
     with pytest.raises(ElrcnError, match="no objective classes in this sheet"):
-        casme2.read(root, objective_sheet=root / "CASME2-coding-20140508.xlsx", **QUIET)
+        read(casme2, root, objective_sheet=root / "CASME2-coding-20140508.xlsx", **QUIET)
 
 
 def test_corrections_are_listed_and_can_be_turned_off(tmp_path):
@@ -248,7 +249,7 @@ def test_corrections_are_listed_and_can_be_turned_off(tmp_path):
         "CASME2,CASME2/sub17/EP05_09,offset,33,already so in this copy\n"
         "SAMM,SAMM/006/006_1_2,offset,5,another database\n"
     )
-    manifest, findings = casme2.read(root, corrections=repairs, **QUIET)
+    manifest, findings = read(casme2, root, corrections=repairs, **QUIET)
     assert manifest.table["offset"][0] == 70
     assert [(f.level, f.what, f.clip) for f in findings] == [
         (
@@ -257,7 +258,7 @@ def test_corrections_are_listed_and_can_be_turned_off(tmp_path):
             "CASME2/sub01/EP02_01f",
         )
     ]
-    manifest, findings = casme2.read(root, corrections=False, **QUIET)
+    manifest, findings = read(casme2, root, corrections=False, **QUIET)
     assert len(manifest) == 4
     said = " ".join(f.what for f in findings)
     assert "offset is 0" in said
@@ -269,13 +270,13 @@ def test_links_within_the_root_are_followed_and_no_other(tmp_path, plain):
     moved = root / "store"
     shutil.move(root / "Cropped/sub17", moved)
     (root / "Cropped/sub17").symlink_to(moved)
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     assert len(manifest) == 5
     outside = tmp_path / "elsewhere"
     shutil.move(moved, outside)
     (root / "Cropped/sub17").unlink()
     (root / "Cropped/sub17").symlink_to(outside)
-    manifest, findings = casme2.read(root, **QUIET)
+    manifest, findings = read(casme2, root, **QUIET)
     assert len(manifest) == 4
     assert ("error", "the link sub17 leads out of the root") in [
         (f.level, f.what) for f in findings
@@ -291,13 +292,13 @@ def test_filename_reads_nothing_outside_the_root(tmp_path, monkeypatch, database
     write_frames(secret, 46, 70)
     write_frames(tmp_path / "outside", 46, 70)
     if database == "CASME2":
-        root, read = write_casme2(tmp_path / "a/b/C", changed(CASME2, 0, filename=name)), casme2
+        root, loader = write_casme2(tmp_path / "a/b/C", changed(CASME2, 0, filename=name)), casme2
     else:
-        root, read = write_samm(tmp_path / "a/b/S", changed(SAMM, 0, filename=name)), samm
+        root, loader = write_samm(tmp_path / "a/b/S", changed(SAMM, 0, filename=name)), samm
     opened = []
     scandir, folder = os.scandir, str(root.resolve())
     monkeypatch.setattr(os, "scandir", lambda path=".": opened.append(str(path)) or scandir(path))
-    manifest, findings = read.read(root, **QUIET)
+    manifest, findings = read(loader, root, **QUIET)
     assert all(path.startswith(folder) for path in opened)
     row = 2 if database == "CASME2" else 15
     named = [f for f in findings if f.level == "error" and f.where.endswith(f"row {row}")]
@@ -315,7 +316,7 @@ def test_same_hash_under_another_tree_and_another_hash_for_other_bytes(tmp_path,
     (root / "Cropped/sub01/EP02_01f/reg_img050.jpg").write_bytes(
         (root / "Cropped/sub01/EP02_01f/reg_img051.jpg").read_bytes()
     )
-    manifest, _ = casme2.read(root, **QUIET)
+    manifest, _ = read(casme2, root, **QUIET)
     same = (manifest.table["sha256"] == plain.table["sha256"]).tolist()
     assert same == [False, True, True, True, True]
     assert manifest.hash != plain.hash
