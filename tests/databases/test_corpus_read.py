@@ -34,7 +34,8 @@ def expected(corpus):
 
 def read(name, root):
     """Labels of a copy without a finding, but for the one on a sheet of the 2019 revision."""
-    manifest, findings = READERS[name].read(root, progress=False)
+    reading = READERS[name].load(root, progress=False)
+    manifest, findings = reading.manifest, reading.findings
     later = (root / "CASME2-coding-20190701.xlsx").exists()
     assert [f.kind for f in findings] == ["revision"] * later
     return manifest.table.drop(columns="frames")
