@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
@@ -92,15 +92,6 @@ FRAME_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 SHEET_SUFFIXES = (".xlsx", ".xls")
 _LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
 _DEEPEST = 3
-
-
-@dataclass(frozen=True)
-class ClipFolder:
-    """One clip's folder: subject number, folder name, path relative to the root (POSIX)."""
-
-    subject: int
-    name: str
-    path: str
 
 
 @dataclass
@@ -234,12 +225,13 @@ def find_workbooks(
 
 def list_clips(
     tree: Path, root: Path, subject: re.Pattern
-) -> tuple[dict[tuple[int, str], list[ClipFolder]], list[str]]:
+) -> tuple[dict[tuple[int, str], list[PurePosixPath]], list[str]]:
     """Return clip folders by (subject number, casefolded name), and links that lead out.
 
-    More than one folder under a key means the tree is ambiguous ("sub1" beside "sub01").
+    Folders are relative to `root`. More than one under a key means the tree is ambiguous ("sub1"
+    beside "sub01").
     """
-    clips: dict[tuple[int, str], list[ClipFolder]] = defaultdict(list)
+    clips: dict[tuple[int, str], list[PurePosixPath]] = defaultdict(list)
     outside = []
     for entry in _entries(tree):
         match = subject.fullmatch(entry.name)
@@ -252,9 +244,8 @@ def list_clips(
                 if not _stays(clip, root):
                     outside.append(f"{entry.name}/{clip.name}")
                 elif clip.is_dir():
-                    path = Path(clip.path).relative_to(root).as_posix()
-                    folder = ClipFolder(int(match[1]), clip.name, path)
-                    clips[folder.subject, clip.name.strip().casefold()].append(folder)
+                    folder = PurePosixPath(Path(clip.path).relative_to(root).as_posix())
+                    clips[int(match[1]), clip.name.strip().casefold()].append(folder)
     return dict(clips), outside
 
 

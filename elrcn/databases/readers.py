@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from elrcn.databases.folders import (
-    ClipFolder,
     ClipScan,
     FrameListing,
     is_within,
@@ -203,17 +202,17 @@ def assemble(
             what = "in the sheet, but without frames"
             findings.append(Finding("remark", what, label.where, label.clip_id, "no-frames"))
         elif len(folders) > 1:
-            what = f"several folders: {', '.join(f.path for f in folders)}"
+            what = f"several folders: {', '.join(map(str, folders))}"
             findings.append(Finding("error", what, "", label.clip_id, "error"))
         else:
-            listing = list_frames(root / folders[0].path, root, naming.frame)
+            listing = list_frames(root / folders[0], root, naming.frame)
             if frames := _choose(label, folders[0], listing, findings):
                 chosen.append((label, frames))
-    for _, folders in sorted(clips.items()):  # those of no label
+    for (subject, _), folders in sorted(clips.items()):  # those of no label
         for folder in folders:
-            clip = naming.clip_id(folder.subject, folder.name.strip())
+            clip = naming.clip_id(subject, folder.name.strip())
             what = "has a folder, but no row"
-            findings.append(Finding("remark", what, folder.path, clip, "no-row"))
+            findings.append(Finding("remark", what, str(folder), clip, "no-row"))
     scans = scan_clips(root, [frames for _, frames in chosen], deep, workers, progress)
     rows, sizes = [], {}
     for (label, frames), scan in zip(chosen, scans, strict=True):
@@ -260,12 +259,12 @@ def _unexplained(table, labels, used, findings) -> list[Finding]:
 
 
 def _choose(
-    label: Label, folder: ClipFolder, listing: FrameListing, findings: list[Finding]
+    label: Label, folder: PurePosixPath, listing: FrameListing, findings: list[Finding]
 ) -> tuple[str, ...]:
     """Return the paths of onset..offset in numeric order; () if the clip cannot be used."""
 
     def say(level, what, kind="error"):
-        findings.append(Finding(level, what, folder.path, label.clip_id, kind))
+        findings.append(Finding(level, what, str(folder), label.clip_id, kind))
 
     held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
     if not label.usable:
@@ -290,7 +289,7 @@ def _choose(
         missing = [str(n) for n in span if n not in listing.numbers]
         what = f"{len(missing)} frames of {len(span)} are missing: {_some(missing)}"
         say("remark", what, "gap")
-    return tuple(f"{folder.path}/{listing.numbers[n]}" for n in numbers)
+    return tuple(f"{folder}/{listing.numbers[n]}" for n in numbers)
 
 
 def _whole(label: Label, scan: ClipScan, findings: list[Finding]) -> bool:
