@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import mmap
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -23,28 +23,42 @@ from elrcn.models.networks import VGG
 
 def file_hash(path: str | Path) -> str:
     """SHA-256 (hex, 16 digits) of a file's bytes."""
-    path = Path(path)
-    if not path.is_file():
+    digest = known_digest(path)[:16]
+    if not digest:
         raise ElrcnError("There is no weights file here.", where=path)
-    return known_digest(path)[:16]
+    return digest
 
 
 def load_weights(module: VGG, path: str | Path) -> None:
     """Copy the weights of a safetensors file into `module`, all but those of the last layer.
 
-    Parameters
-    ----------
-    module : VGG
-        Network whose other layers have the shapes of the file.
-    path : path
-        Written by `elrcn.models.pretrain` or by the VGG-Face converter.
+    The file is written by `elrcn.models.pretrain` or by `convert_vggface`.
 
     Raises
     ------
     ElrcnError
         If the file is missing or unreadable, lacks a layer or has other shapes.
     """
-    copy_weights(module, read_tensors(path), path)
+    tensors = read_tensors(path)
+    own = {k: v for k, v in module.state_dict().items() if not k.startswith("fc8.")}
+    missing = [k for k in own if k not in tensors]
+    if missing:
+        raise ElrcnError(
+            f"The weights lack {len(missing)} of {len(own)} tensors, first {missing[0]}.",
+            where=path,
+            fix="use weights of the whole network (not a 'notop' file) with the same VGGConfig",
+        )
+    for name, value in own.items():
+        if tensors[name].shape != value.shape:
+            raise ElrcnError(
+                f"{name} has the shape {tuple(tensors[name].shape)} in the weights but "
+                f"{tuple(value.shape)} in the network.",
+                where=path,
+                fix="give both the same VGGConfig; pretrained weights need 3 input channels",
+            )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(tensors[name])
 
 
 def read_tensors(path: str | Path, of: str | None = None) -> dict[str, torch.Tensor]:
@@ -127,49 +141,17 @@ def is_kept(path: Path) -> bool:
     return False
 
 
-def copy_weights(module: VGG, tensors: dict[str, torch.Tensor], where=None) -> None:
-    """Copy `tensors` into `module`, all but fc8, after checking every name and shape."""
-    own = {k: v for k, v in module.state_dict().items() if not k.startswith("fc8.")}
-    missing = [k for k in own if k not in tensors]
-    if missing:
-        raise ElrcnError(
-            f"The weights lack {len(missing)} of {len(own)} tensors, first {missing[0]}.",
-            where=where,
-            fix="use weights of the whole network (not a 'notop' file) with the same VGGConfig",
-        )
-    for name, value in own.items():
-        if tensors[name].shape != value.shape:
-            raise ElrcnError(
-                f"{name} has the shape {tuple(tensors[name].shape)} in the weights but "
-                f"{tuple(value.shape)} in the network.",
-                where=where,
-                fix="give both the same VGGConfig; pretrained weights need 3 input channels",
-            )
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(tensors[name])
-
-
-_NIL, _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN = range(6)
-_FUNCTIONS = (6, 7, 8)
-_KINDS = {
+#: Types of tensors and storages in a Torch7 file.
+_TYPES = {
     "Float": "<f4", "Cuda": "<f4", "Double": "<f8", "CudaDouble": "<f8", "Half": "<f2",
     "CudaHalf": "<f2", "Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "i1", "Byte": "u1",
 }  # fmt: skip
 
 
-@dataclass
-class Torch7Object:
-    """An object of a Lua class: its name and the table of its fields."""
-
-    kind: str
-    fields: dict = field(default_factory=dict)
-
-
 def read_torch7(path: str | Path):
     """Read the first object of a Torch7 binary file with 64-bit longs, little-endian.
 
-    Tensors become ndarrays, tables become dicts, other objects `Torch7Object`. Nothing in the
+    Tensors become ndarrays; tables, and the fields of other objects, become dicts. Nothing in the
     file is run: the bytes of a function are stepped over.
 
     Raises
@@ -179,12 +161,14 @@ def read_torch7(path: str | Path):
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            return _Reader(data).read()
+            return _Torch7(data).read()
         except (struct.error, RecursionError, UnicodeDecodeError) as error:
             raise ValueError(f"not a complete Torch7 file: {error}") from None
 
 
-class _Reader:
+class _Torch7:
+    """Reads value after value; objects that were read before are referred to by their index."""
+
     def __init__(self, data):
         self.data, self.at, self.seen = data, 0, {}
 
@@ -205,23 +189,23 @@ class _Reader:
 
     def read(self):
         kind = self.int()
-        if kind == _NIL:
+        if kind == 0:
             return None
-        if kind == _NUMBER:
+        if kind == 1:
             return struct.unpack("<d", self.take(8))[0]
-        if kind == _STRING:
+        if kind == 2:
             return self.string()
-        if kind == _BOOLEAN:
+        if kind == 5:
             return bool(self.int())
-        if kind not in (_TABLE, _OBJECT, *_FUNCTIONS):
+        if kind not in (3, 4, 6, 7, 8):
             raise ValueError(f"unknown type code {kind}")
         # Code 6 is a function of the oldest format, which has no index.
-        index = self.int() if kind != 6 else None
+        index = None if kind == 6 else self.int()
         if index is not None and index in self.seen:
             return self.seen[index]
-        if kind == _TABLE:
+        if kind == 3:
             return self.table(index)
-        if kind == _OBJECT:
+        if kind == 4:
             return self.object(index)
         self.seen[index] = None
         self.take(self.int())
@@ -238,21 +222,19 @@ class _Reader:
 
     def object(self, index):
         version = self.string()
-        kind = self.string() if version.startswith("V ") else version
-        name = kind.removeprefix("torch.")
-        if name != kind and name.removesuffix("Tensor") in _KINDS:
-            self.seen[index] = tensor = self.tensor()
-            return tensor
-        if name != kind and name.removesuffix("Storage") in _KINDS:
-            dtype = np.dtype(_KINDS[name.removesuffix("Storage")])
+        name = self.string() if version.startswith("V ") else version
+        kind = name.removeprefix("torch.")
+        if kind != name and kind.removesuffix("Tensor") in _TYPES:
+            self.seen[index] = self.tensor()
+        elif kind != name and kind.removesuffix("Storage") in _TYPES:
+            dtype = np.dtype(_TYPES[kind.removesuffix("Storage")])
             (size,) = self.longs(1)
-            storage = np.frombuffer(self.take(size * dtype.itemsize), dtype)
-            self.seen[index] = storage
-            return storage
-        found = self.seen[index] = Torch7Object(kind)
-        fields = self.read()
-        found.fields = fields if isinstance(fields, dict) else {}
-        return found
+            self.seen[index] = np.frombuffer(self.take(size * dtype.itemsize), dtype)
+        else:
+            fields = self.seen[index] = {}
+            own = self.read()
+            fields.update(own if isinstance(own, dict) else {})
+        return self.seen[index]
 
     def tensor(self) -> np.ndarray | None:
         dimensions = self.int()
@@ -270,47 +252,21 @@ class _Reader:
         return np.lib.stride_tricks.as_strided(storage[offset - 1 :], sizes, strides).copy()
 
 
-def weight_modules(root) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weight and bias of every layer that has them, in the order of the module containers."""
-    found, stack = [], [root]
-    while stack:
-        module = stack.pop()
-        if not isinstance(module, Torch7Object):
-            continue
-        weight, bias = module.fields.get("weight"), module.fields.get("bias")
-        if isinstance(weight, np.ndarray) and isinstance(bias, np.ndarray):
-            found.append((weight, bias))
-        inner = module.fields.get("modules")
-        if isinstance(inner, dict):
-            order = sorted((k for k in inner if isinstance(k, float)), reverse=True)
-            stack.extend(inner[k] for k in order)
-    return found
+class LayerFile(NamedTuple):
+    """The layers with weights that a file holds, and how to read them."""
 
-
-@dataclass
-class LayerFile:
-    """What a file holds: (weight, bias) by layer, and how to read it.
-
-    Attributes
-    ----------
-    kind : str
-        Name of the format, for messages.
-    layers : dict or list
-        By layer name ("conv1_1" ... "fc8"), or in order where the file has no such names.
-    layout : {"OIHW", "HWIO"}
-        Order of a convolution's axes; matrices are (out, in) in the first, (in, out) in the other.
-    channel_order : {"rgb", "bgr"}
-        Of the images the network was trained on, as far as is known.
-    """
-
+    #: Name of the format, for messages.
     kind: str
+    #: (weight, bias) by name ("conv1_1" ... "fc8"), or in order where the file has no such names.
     layers: dict | list
+    #: "OIHW", matrices (out, in), or "HWIO", matrices (in, out).
     layout: str
+    #: "rgb" or "bgr": of the images the network was trained on, as far as is known.
     channel_order: str
 
 
 def detect(path: Path) -> str:
-    """Tell a reader's name from the first bytes; "" if no reader knows them."""
+    """Tell the format from the first bytes; "" if it is none of these."""
     with open(path, "rb") as file:
         head = file.read(520)
     signature = b"\x89HDF\r\n\x1a\n"
@@ -372,7 +328,18 @@ def _torchvision_names(convs: tuple[int, ...]) -> dict[str, str]:
 
 def read_t7(path: Path) -> LayerFile:
     """Read VGG_FACE.t7: modules in order, OIHW (or flat rows of it), trained on BGR."""
-    return LayerFile("Torch7 file", weight_modules(read_torch7(path)), "OIHW", "bgr")
+    layers, stack = [], [read_torch7(path)]
+    while stack:
+        module = stack.pop()
+        if not isinstance(module, dict):
+            continue
+        weight, bias, inner = (module.get(name) for name in ("weight", "bias", "modules"))
+        if isinstance(weight, np.ndarray) and isinstance(bias, np.ndarray):
+            layers.append((weight, bias))
+        if isinstance(inner, dict):
+            order = sorted((k for k in inner if isinstance(k, float)), reverse=True)
+            stack.extend(inner[k] for k in order)
+    return LayerFile("Torch7 file", layers, "OIHW", "bgr")
 
 
 def read_mat5(path: Path) -> LayerFile:
@@ -447,12 +414,7 @@ def _names(group, attribute: str) -> list[str]:
 #: Mean of VGG-Face's training images, red, green, blue (Parkhi et al. 2015, 10.5244/C.29.41).
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 CHANNEL_ORDERS = ("auto", "rgb", "bgr")
-_READERS = {
-    "torch7": read_t7,
-    "mat5": read_mat5,
-    "mat73": read_mat73,
-    "keras": read_keras,
-}
+_READERS = {"torch7": read_t7, "mat5": read_mat5, "mat73": read_mat73, "keras": read_keras}
 _KNOWN = (
     "vgg_face_dag.pth, VGG_FACE.t7, vgg_face.mat, vgg_face_weights.h5, "
     "rcmalli_vggface_tf_vgg16.h5, or a torchvision VGG-16 state dict"
