@@ -300,17 +300,15 @@ def read_state_dict(path: Path, kind: str, convs: tuple[int, ...]) -> LayerFile:
         for k, v in state.items()
         if isinstance(v, torch.Tensor)
     }
+    title, names = "state dict", {}
     if any(k.startswith("features.") for k in state):
-        known = _torchvision_names(convs)
         if any(k.endswith("running_mean") for k in state):
             raise ValueError("it is a VGG with batch normalisation, which this network has not")
-        title = "torchvision state dict"
-    else:
-        known, title = {}, "state dict"
-    names = {key: known.get(key, key) for key in (k.rpartition(".")[0] for k in state)}
+        title, names = "torchvision state dict", _torchvision_names(convs)
+    keys = dict.fromkeys(k.rpartition(".")[0] for k in state)
     layers = {
-        name: (state[f"{key}.weight"], state[f"{key}.bias"])
-        for key, name in names.items()
+        names.get(key, key): (state[f"{key}.weight"], state[f"{key}.bias"])
+        for key in keys
         if f"{key}.weight" in state and f"{key}.bias" in state
     }
     return LayerFile(title, layers, "OIHW", "rgb")
@@ -411,8 +409,6 @@ def _names(group, attribute: str) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
 
-#: Mean of VGG-Face's training images, red, green, blue (Parkhi et al. 2015, 10.5244/C.29.41).
-MEAN_RGB = (129.1863, 104.7624, 93.5940)
 CHANNEL_ORDERS = ("auto", "rgb", "bgr")
 _READERS = {"torch7": read_t7, "mat5": read_mat5, "mat73": read_mat73, "keras": read_keras}
 _KNOWN = (
@@ -461,13 +457,29 @@ def read_vggface(
         raise ElrcnError("There is no weights file here.", where=path)
     file = _read(path, config)
     with torch.device("meta"):
-        model = VGG(config, 3, 1, init="skip")
-    expected = {
+        state = VGG(config, 3, 1, init="skip").state_dict()
+    shapes = {
         name.removesuffix(".weight"): tuple(value.shape)
-        for name, value in model.state_dict().items()
+        for name, value in state.items()
         if name.endswith(".weight")
     }
-    tensors = _assemble(file, expected, path)
+    maps = [shape for shape in shapes.values() if len(shape) == 4][-1][0]
+    tensors = {}
+    for name, (weight, bias) in _named_layers(file, list(shapes), path).items():
+        weight, bias = np.asarray(weight), np.asarray(bias).ravel()
+        shape = (len(bias), *shapes[name][1:]) if name == "fc8" else shapes[name]
+        converted = _to_torch(weight, shape, file.layout, maps if name == "fc6" else 0)
+        if converted is None or bias.shape != shape[:1]:
+            raise ElrcnError(
+                f"{name} of this {file.kind} has the shape {weight.shape} ({file.layout}), "
+                f"which does not fit {shape}.",
+                where=path,
+                fix="use the weights of a VGG-16 for 224 x 224 px and 3 channels",
+            )
+        if not (np.isfinite(converted).all() and np.isfinite(bias).all()):
+            raise ElrcnError(f"{name} of this {file.kind} holds values not finite.", where=path)
+        tensors[f"{name}.weight"] = torch.from_numpy(converted.astype(np.float32))
+        tensors[f"{name}.bias"] = torch.from_numpy(bias.astype(np.float32))
     order = file.channel_order if channel_order == "auto" else channel_order
     if order == "bgr":
         tensors["conv1_1.weight"] = tensors["conv1_1.weight"].flip(1)
@@ -496,9 +508,8 @@ def _read(path: Path, config: VGGConfig) -> LayerFile:
         ) from None
 
 
-def _assemble(file: LayerFile, expected: dict, path: Path) -> dict[str, torch.Tensor]:
-    """Name, order and check the layers of `file`."""
-    names = list(expected)
+def _named_layers(file: LayerFile, names: list[str], path: Path) -> dict:
+    """Give the file's layers by the network's names; fc8 alone may be missing."""
     if isinstance(file.layers, list):
         if len(file.layers) > len(names):
             raise ElrcnError(
@@ -519,34 +530,13 @@ def _assemble(file: LayerFile, expected: dict, path: Path) -> dict[str, torch.Te
             )
     missing = [name for name in names if name not in layers and name != "fc8"]
     if missing:
-        notop = all(name.startswith("fc") for name in missing)
+        fix = f"use the weights of a VGG-16: {_KNOWN}"
+        if all(name.startswith("fc") for name in missing):
+            fix = "it is a 'notop' file: use the one with the fully connected layers"
         raise ElrcnError(
-            f"This {file.kind} lacks the layers {', '.join(missing)}.",
-            where=path,
-            fix="it is a 'notop' file: use the one with the fully connected layers"
-            if notop
-            else f"use the weights of a VGG-16: {_KNOWN}",
+            f"This {file.kind} lacks the layers {', '.join(missing)}.", where=path, fix=fix
         )
-    maps = [shape for shape in expected.values() if len(shape) == 4][-1][0]
-    tensors = {}
-    for name, (weight, bias) in layers.items():
-        shape = expected[name]
-        if name == "fc8":
-            shape = (np.size(bias), *shape[1:])
-        converted = _to_torch(np.asarray(weight), shape, file.layout, maps if name == "fc6" else 0)
-        bias = np.asarray(bias).ravel()
-        if converted is None or bias.shape != shape[:1]:
-            raise ElrcnError(
-                f"{name} of this {file.kind} has the shape {np.shape(weight)} ({file.layout}), "
-                f"which does not fit {shape}.",
-                where=path,
-                fix="use the weights of a VGG-16 for 224 x 224 px and 3 channels",
-            )
-        if not (np.isfinite(converted).all() and np.isfinite(bias).all()):
-            raise ElrcnError(f"{name} of this {file.kind} holds values not finite.", where=path)
-        tensors[f"{name}.weight"] = torch.from_numpy(converted.astype(np.float32))
-        tensors[f"{name}.bias"] = torch.from_numpy(bias.astype(np.float32))
-    return tensors
+    return layers
 
 
 def _to_torch(weight: np.ndarray, shape: tuple, layout: str, maps: int):
@@ -583,17 +573,8 @@ def convert_vggface(
 ) -> Path:
     """Convert a weights file once; return the safetensors file to start networks from.
 
-    Parameters
-    ----------
-    path, config, channel_order
-        As for `read_vggface`.
-    cache : path
-        Folder for the converted weights and their JSON card.
-
-    Raises
-    ------
-    ElrcnError
-        As `read_vggface`; nothing is written then.
+    `cache` is the folder for the converted weights and their JSON card; the rest, and the errors,
+    are those of `read_vggface`.
     """
     path, config = Path(path), config or VGGConfig()
     digest = file_hash(path)
