@@ -137,6 +137,16 @@ class InputEncoder:
                 self.std /= np.array(MOTION_GAINS, np.float32)
         return self
 
+    def measured(self) -> dict[str, list[float]]:
+        """Mean and standard deviation of each channel, as they stand in a card."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
+    def restore(self, card: dict) -> InputEncoder:
+        """Take `mean` and `std` from a card instead of measuring them."""
+        self.mean = np.array(card["mean"], np.float32)
+        self.std = np.array(card["std"], np.float32)
+        return self
+
     def encode(self, clip: np.ndarray) -> np.ndarray:
         """Network input (frames, H, W, channels) of one clip (frames, 5, H, W), float32."""
         levels = self._levels(np.asarray(clip, np.float32))

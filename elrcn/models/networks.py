@@ -68,17 +68,12 @@ class VGG(nn.Module):
         self.fc6 = nn.utils.skip_init(nn.Linear, width_in * side * side, config.fc)
         self.fc7 = nn.utils.skip_init(nn.Linear, config.fc, config.fc)
         self.fc8 = nn.utils.skip_init(nn.Linear, config.fc, self.classes)
-        if init != "skip":
-            self.reset_parameters(init)
-
-    def reset_parameters(self, init: str = "glorot") -> None:
-        """Draw all weights anew from torch's current generator."""
-        if init not in ("glorot", "torch"):
+        if init not in ("glorot", "torch", "skip"):
             raise ElrcnError(f"There is no initialisation called {init!r}.", fix="glorot or torch")
         for layer in self.layers():
             if init == "torch":
                 layer.reset_parameters()
-            else:
+            elif init == "glorot":
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
 

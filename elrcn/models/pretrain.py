@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,7 @@ from elrcn.files import code_hash, write_json
 from elrcn.models.inputs import TensorSource
 from elrcn.models.networks import VGG
 from elrcn.models.train import outputs, reproducible, resolve_device, train
-from elrcn.models.weights import is_kept, load_weights, write_tensors
-
-__all__ = ["face_identity_weights", "load_weights", "train_identities"]
+from elrcn.models.weights import is_kept, write_tensors
 
 IMAGES_EACH = 24
 
@@ -83,7 +82,7 @@ def train_identities(
         "chance": 1 / len(identities),
         "mean": mean,
         "std": std,
-        "history": history.to_dict(),
+        "history": asdict(history),
         "vgg": canonical(profile.vgg),
         "train": canonical(profile.pretrain_train),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,7 @@ def save_model(estimator, folder: str | Path, about: dict | None = None) -> Path
     for stream, network in getattr(estimator, "networks_", {}).items():
         state = network.module.state_dict()
         tensors |= {f"spatial.{stream}.{name}": value for name, value in state.items()}
-        networks[stream] = {
-            "mean": network.encoder.mean.tolist(),
-            "std": network.encoder.std.tolist(),
-            "history": network.history.to_dict(),
-            "train": canonical(network.spec.train),
-        }
+        networks[stream] = {**network.card(), "train": canonical(network.spec.train)}
     card = {
         "format": FORMAT,
         "kind": kind,
@@ -85,21 +80,14 @@ def save_model(estimator, folder: str | Path, about: dict | None = None) -> Path
         tensors |= {f"temporal.{name}": value for name, value in state.items()}
         card["temporal"] = {
             "inputs": estimator.temporal_.inputs,
-            "history": estimator.history_.to_dict(),
+            "history": asdict(estimator.history_),
         }
     if hasattr(estimator, "encoder_"):
-        card["encoder"] = {
-            "mean": estimator.encoder_.mean.tolist(),
-            "std": estimator.encoder_.std.tolist(),
-        }
-    _write(folder, tensors, card)
-    return folder
-
-
-def _write(folder: Path, tensors, card) -> None:
+        card["encoder"] = estimator.encoder_.measured()
     with replacing(folder) as part:
         write_tensors(tensors, part / "model.safetensors")
         write_json(part / "card.json", card)
+    return folder
 
 
 def _config(kind, values: dict, where):
@@ -180,15 +168,12 @@ def _restore(card: dict, tensors: dict, device: str, folder: Path):
     if card["networks"]:
         model.networks_ = {}
     for stream, own in card["networks"].items():
-        spec = SpatialSpec(
-            stream, model.vgg, _config(TrainConfig, own["train"], folder), model.scaling, quirks
-        )
+        train = _config(TrainConfig, own["train"], folder)
         model.networks_[stream] = rebuild(
-            spec,
+            SpatialSpec(stream, model.vgg, train, model.scaling, quirks),
             len(model.classes_),
             _part(tensors, f"spatial.{stream}."),
             own,
-            History(**own["history"]),
             device,
             model.threads,
         )
@@ -200,9 +185,8 @@ def _restore(card: dict, tensors: dict, device: str, folder: Path):
         model.temporal_ = head.train(False)
         model.history_ = History(**card["temporal"]["history"])
     if "encoder" in card:
-        model.encoder_ = InputEncoder(model.stream, model.scaling, quirks)
-        for name, values in card["encoder"].items():
-            setattr(model.encoder_, name, np.array(values, np.float32))
+        encoder = InputEncoder(model.stream, model.scaling, quirks)
+        model.encoder_ = encoder.restore(card["encoder"])
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -103,6 +103,10 @@ class SpatialNetwork:
     def __getstate__(self):
         # What would train it again holds the training clips.
         return self.__dict__ | {"_module": self.module, "_again": None}
+
+    def card(self) -> dict:
+        """Give what a card says of the network besides its spec, for `rebuild`."""
+        return {**self.encoder.measured(), "history": asdict(self.history)}
 
     def _answers(self, X) -> dict[str, np.ndarray]:
         """Give fc6, fc7 and class probabilities of all frames, in one pass over them."""
@@ -252,9 +256,8 @@ def untrained_network(
     """Give the network that `fit_spatial` would start from, its encoding fitted to `X`."""
     check_clips(X, spec.vgg.size)
     encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks).fit(X)
-    module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
     with reproducible(resolve_device(device), seed, threads):
-        module.reset_parameters()
+        module = VGG(spec.vgg, len(encoder.channels), classes)
         if spec.pretrained:
             load_weights(module, spec.pretrained)
     return SpatialNetwork(spec, module, encoder, History(), device, threads)
@@ -262,52 +265,37 @@ def untrained_network(
 
 def _keep(network: SpatialNetwork) -> None:
     """Write the network to its folder in one step; another process may win the race."""
-    sweep(network.folder.parent)
     own = network.folder.name
+    sweep(network.folder.parent)
     with replacing(network.folder) as part:
         whole = 4 * count_parameters(network.module) <= MOST_KEPT
         if whole:
-            write_tensors(
-                network.module.state_dict(), part / "network.safetensors", of=network.folder.name
-            )
-        card = {
-            "whole": whole,
-            "spec": canonical(network.spec),
-            "mean": network.encoder.mean.tolist(),
-            "std": network.encoder.std.tolist(),
-            "history": network.history.to_dict(),
-        }
+            write_tensors(network.module.state_dict(), part / "network.safetensors", of=own)
+        card = {"whole": whole, "spec": canonical(network.spec), **network.card()}
         write_json(part / "card.json", card, of=own)
 
 
 def _fetch(folder: Path, spec, classes: int, device: str, threads: int, again):
     """Give the network kept in `folder`; None if it is missing or damaged."""
-    card = read_json(folder / "card.json", of=folder.name)
+    card, tensors = read_json(folder / "card.json", of=folder.name), None
     if card is None:
         return None
-    history = History(**card["history"])
-    if not card["whole"]:
-        encoder = _encoder(spec, card)
-        return SpatialNetwork(spec, None, encoder, history, device, threads, folder, again)
-    try:
-        tensors = read_tensors(folder / "network.safetensors", of=folder.name)
-    except ElrcnError:
-        return None
-    return rebuild(spec, classes, tensors, card, history, device, threads, folder)
-
-
-def _encoder(spec: SpatialSpec, card: dict) -> InputEncoder:
-    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks)
-    encoder.mean = np.array(card["mean"], np.float32)
-    encoder.std = np.array(card["std"], np.float32)
-    return encoder
+    if card["whole"]:
+        try:
+            tensors = read_tensors(folder / "network.safetensors", of=folder.name)
+        except ElrcnError:
+            return None
+    return rebuild(spec, classes, tensors, card, device, threads, folder, again)
 
 
 def rebuild(
-    spec: SpatialSpec, classes: int, tensors, card: dict, history, device, threads, folder=None
+    spec: SpatialSpec, classes: int, tensors, card: dict, device, threads, folder=None, again=None
 ) -> SpatialNetwork:
-    """Make a trained network from its tensors and the ``mean`` and ``std`` of its card."""
-    encoder = _encoder(spec, card)
-    module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
-    module.load_state_dict(tensors)
-    return SpatialNetwork(spec, module, encoder, history, device, threads, folder)
+    """Make a trained network from its tensors and card; without tensors, `again` trains it."""
+    encoder = InputEncoder(spec.stream, spec.scaling, spec.quirks).restore(card)
+    module = None
+    if tensors is not None:
+        module = VGG(spec.vgg, len(encoder.channels), classes, init="skip")
+        module.load_state_dict(tensors)
+    history = History(**card["history"])
+    return SpatialNetwork(spec, module, encoder, history, device, threads, folder, again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -129,10 +129,6 @@ class History:
     updates: int = 0
     stopped_early: bool = False
 
-    def to_dict(self) -> dict:
-        """Plain values for a JSON card."""
-        return asdict(self)
-
 
 #: Where Adam's epsilon stands, see `KerasAdam`.
 EPSILONS = ("torch", "keras")
@@ -214,14 +210,10 @@ def frozen(layers: Iterable[nn.Module]):
             p.requires_grad_(True)
 
 
-def half_precision(device: torch.device) -> bool:
-    """Whether bf16 autocast pays: on CUDA with bf16 units. It was measured not to on CPUs."""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
-
-
 def autocast(device: torch.device):
-    """Autocast context for `device`, doing nothing where it does not pay."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device))
+    """bf16 autocast on CUDA that has it; elsewhere nothing. It was measured not to pay on CPUs."""
+    pays = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=pays)
 
 
 def train(
