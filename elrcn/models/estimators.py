@@ -119,7 +119,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         updates = quirks.updates_before if quirks.shared_optimizer else 0
         self.networks_ = {}
         for stream in self.streams:
-            network = fit_spatial(
+            self.networks_[stream] = fit_spatial(
                 self._spec(stream, self.spatial_train),
                 X,
                 index,
@@ -131,9 +131,8 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
                 updates_before=updates,
                 progress=self.progress,
             )
-            self.networks_[stream] = network
             if quirks.shared_optimizer:
-                updates = network.history.updates
+                updates = self.networks_[stream].history.updates
         return updates
 
     def _fit_temporal(self, sequences: np.ndarray, index: np.ndarray, updates: int = 0) -> None:
@@ -280,9 +279,6 @@ class ELRCN(ClipClassifier):
         return self._temporal_probabilities(self.spatial_features(X))
 
 
-VOTES = ("majority", "mean")
-
-
 @dataclass(eq=False, repr=False, kw_only=True)
 class SpatialOnly(ClipClassifier):
     """VGG on single frames; a clip's answer is what its frames say together.
@@ -310,16 +306,8 @@ class SpatialOnly(ClipClassifier):
     feature_store: str | Path | None = None
 
     def fit(self, X, y):
-        """Train the network(s) on frames that carry their clip's label.
-
-        Parameters
-        ----------
-        X : array (clips, frames, 5, H, W)
-            Stacks.
-        y : array (clips,)
-            Labels.
-        """
-        if self.vote not in VOTES:
+        """Train the network(s) on frames that carry their clip's label; `X`, `y` as for `ELRCN`."""
+        if self.vote not in ("majority", "mean"):
             raise ElrcnError(f"There is no vote called {self.vote!r}.", fix="majority or mean")
         self.classes_, index = encode_labels(y, len(X))
         self._fit_networks(X, index)
@@ -424,15 +412,7 @@ class TemporalOnly(ClipClassifier):
     gates: str = "sigmoid"
 
     def fit(self, X, y):
-        """Train the LSTM on flattened frames.
-
-        Parameters
-        ----------
-        X : array (clips, frames, 5, H, W)
-            Stacks.
-        y : array (clips,)
-            Labels.
-        """
+        """Train the LSTM on flattened frames; `X`, `y` as for `ELRCN`."""
         check_clips(X)
         if self.pixels < 1:
             raise ElrcnError(f"Frames cannot be resized to {self.pixels} px.")
@@ -460,27 +440,20 @@ class TemporalOnly(ClipClassifier):
         return np.stack(parts)
 
 
+@dataclass(eq=False, repr=False)
 class TrainAugmented(ClassifierMixin, BaseEstimator):
     """Fit an estimator to the training clips and their variants; test it on plain clips.
 
     Parameters
     ----------
     estimator : scikit-learn classifier of clips
-        Cloned, never fitted itself. Its `random_state` is the seed of everything.
+        Cloned into `estimator_`, never fitted itself. Its `random_state` is the seed of everything.
     variants : tuple of str
         Which of the variants that `X` carries are used; each has the label of its clip.
-
-    Attributes
-    ----------
-    estimator_ : classifier
-        The fitted clone.
-    classes_ : ndarray
-        Its labels.
     """
 
-    def __init__(self, estimator, variants: tuple[str, ...] = VARIANTS):
-        self.estimator = estimator
-        self.variants = variants
+    estimator: BaseEstimator
+    variants: tuple[str, ...] = VARIANTS
 
     @property
     def clips_factor(self) -> int:
@@ -523,18 +496,10 @@ class TrainAugmented(ClassifierMixin, BaseEstimator):
 
 
 def fewer_epochs(config: TrainConfig, factor: float) -> TrainConfig:
-    """Shorten a training whose epochs are `factor` times as long: about as many updates.
+    """Shorten a training whose epochs are `factor` (above 0) times as long: about as many updates.
 
-    Parameters
-    ----------
-    config : TrainConfig
-    factor : float
-        Training samples over those that `config` is meant for, above 0.
-
-    Returns
-    -------
-    TrainConfig
-        `max_epochs` and `patience` divided by `factor` and rounded up.
+    `factor` is the training samples over those that `config` is meant for. `max_epochs` and
+    `patience` are divided by it and rounded up.
     """
     return replace(
         config,

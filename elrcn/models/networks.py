@@ -94,26 +94,6 @@ class VGG(nn.Module):
             x = F.relu(F.max_pool2d(self._block(x, names), 2), inplace=True)
         return x
 
-    def maps(self, x: torch.Tensor) -> torch.Tensor:
-        """Feature maps after the last pooling, from images of shape (n, channels, size, size)."""
-        return self._pooled(x, self.blocks)
-
-    def activations(self, x: torch.Tensor) -> torch.Tensor:
-        """Output of the last convolution after its ReLU and before pooling.
-
-        Where Grad-CAM looks (Section V, `elrcn.explain.grad_cam`).
-
-        Returns
-        -------
-        Tensor (n, width, side, side)
-            Of images (n, channels, size, size); not negative.
-        """
-        return F.relu(self._block(self._pooled(x, self.blocks[:-1]), self.blocks[-1]))
-
-    def logits(self, activations: torch.Tensor) -> torch.Tensor:
-        """Class logits, shape (n, classes), from what `activations` gives."""
-        return self._classified(F.max_pool2d(activations, 2))
-
     def _hidden(self, maps: torch.Tensor, layer: str) -> torch.Tensor:
         x = F.relu(self.fc6(torch.flatten(maps, 1)))
         if layer == "fc6":
@@ -123,6 +103,21 @@ class VGG(nn.Module):
     def _classified(self, maps: torch.Tensor) -> torch.Tensor:
         x = F.dropout(self._hidden(maps, "fc7"), self.config.dropout, self.training)
         return self.fc8(x)
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Feature maps after the last pooling, from images of shape (n, channels, size, size)."""
+        return self._pooled(x, self.blocks)
+
+    def activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Output of the last convolution after its ReLU and before pooling: (n, width, side, side).
+
+        Where Grad-CAM looks (Section V, `elrcn.explain.grad_cam`).
+        """
+        return F.relu(self._block(self._pooled(x, self.blocks[:-1]), self.blocks[-1]))
+
+    def logits(self, activations: torch.Tensor) -> torch.Tensor:
+        """Class logits, shape (n, classes), from what `activations` gives."""
+        return self._classified(F.max_pool2d(activations, 2))
 
     def features(self, x: torch.Tensor, layer: str = "fc7") -> torch.Tensor:
         """Give the output of `layer` after its ReLU and before its dropout, shape (n, fc).
@@ -178,12 +173,7 @@ class TemporalHead(nn.Module):
     """
 
     def __init__(
-        self,
-        config: TemporalConfig,
-        inputs: int,
-        classes: int,
-        gates: str = "sigmoid",
-        init: str = "keras",
+        self, config: TemporalConfig, inputs: int, classes: int, gates="sigmoid", init="keras"
     ):
         super().__init__()
         if not config.units or min(config.units) < 1:
