@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -120,10 +120,6 @@ def open_recording(
         First and last frame of the clip, both included; the recording's own first and last if
         left out. Numbers as in the file names; the frames of a video are counted from 1.
 
-    Returns
-    -------
-    Recording
-
     Raises
     ------
     ElrcnError
@@ -137,8 +133,6 @@ def open_recording(
             f"The onset ({onset}) must come before the offset ({offset}).",
             fix="a clip needs at least two frames: give the first as --onset, the last as --offset",
         )
-    if path.is_dir():
-        return _from_folder(path, onset, offset)
     if not path.exists():
         raise ElrcnError(
             "There is no such file or folder.",
@@ -151,7 +145,22 @@ def open_recording(
             where=path,
             fix="name the folder that holds all frames of the clip, or a video file",
         )
-    return _from_video(path, onset, offset)
+    fps, remark = None, ""
+    if path.is_dir():
+        found = _numbered(path)
+        numbers = sorted(found)
+    else:
+        numbers, fps, remark = _count_frames(path, onset, offset)
+    numbers = numbers[_cut(path, numbers, onset, offset)]
+    gaps = numbers[-1] - numbers[0] + 1 - len(numbers)
+    if gaps:
+        remark = (
+            f"{gaps} of the frames {numbers[0]} to {numbers[-1]} are missing from the folder; "
+            "those at hand are taken as evenly spaced."
+        )
+    files = tuple(path / found[number] for number in numbers) if path.is_dir() else ()
+    remarks = (*_length_remarks(len(numbers), fps), *filter(None, [remark]))
+    return Recording(path, tuple(numbers), files, fps, remarks)
 
 
 def _cut(path, numbers: list[int], onset, offset) -> slice:
@@ -159,10 +168,9 @@ def _cut(path, numbers: list[int], onset, offset) -> slice:
     first, last = numbers[0], numbers[-1]
     for name, value in (("onset", onset), ("offset", offset)):
         if value is not None and value not in numbers:
-            inside = first < value < last
+            gaps = ", with gaps" if first < value < last else ""
             raise ElrcnError(
-                f"There is no frame {value} for --{name}: the frames are {first} to {last}"
-                + (", with gaps." if inside else "."),
+                f"There is no frame {value} for --{name}: the frames are {first} to {last}{gaps}.",
                 where=path,
                 fix="name a frame of the recording",
             )
@@ -218,21 +226,6 @@ def _numbered(path: Path) -> dict[int, str]:
     return numbered
 
 
-def _from_folder(path: Path, onset, offset) -> Recording:
-    numbered = _numbered(path)
-    numbers = sorted(numbered)
-    numbers = numbers[_cut(path, numbers, onset, offset)]
-    remarks = _length_remarks(len(numbers), None)
-    gaps = numbers[-1] - numbers[0] + 1 - len(numbers)
-    if gaps:
-        remarks.append(
-            f"{gaps} of the frames {numbers[0]} to {numbers[-1]} are missing from the folder; "
-            "those at hand are taken as evenly spaced."
-        )
-    files = tuple(path / numbered[number] for number in numbers)
-    return Recording(path, tuple(numbers), files, None, tuple(remarks))
-
-
 def _open_video(path: Path) -> cv2.VideoCapture:
     # Both libraries would add their own lines to the one message; the first is read once.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -250,7 +243,8 @@ def _open_video(path: Path) -> cv2.VideoCapture:
     return video
 
 
-def _from_video(path: Path, onset, offset) -> Recording:
+def _count_frames(path: Path, onset, offset) -> tuple[list[int], float | None, str]:
+    """Give a video's frame numbers as far as they are needed, its speed, and a remark or ""."""
     video = _open_video(path)
     enough = offset if offset is not None else (onset or 1) + MOST_FRAMES
     try:
@@ -263,16 +257,13 @@ def _from_video(path: Path, onset, offset) -> Recording:
         video.release()
     if not count:
         raise ElrcnError("The video holds no frame that can be decoded.", where=path)
-    counted = list(range(1, count + 1))
-    numbers = tuple(counted[_cut(path, counted, onset, offset)])
-    fps = fps if np.isfinite(fps) and fps > 0 else None
-    remarks = _length_remarks(len(numbers), fps)
+    remark = ""
     if count < enough and declared > count + 1:
-        remarks.append(
+        remark = (
             f"The video declares {declared:.0f} frames, of which {count} could be decoded: it may "
             "be cut short."
         )
-    return Recording(path, numbers, (), fps, tuple(remarks))
+    return list(range(1, count + 1)), fps if np.isfinite(fps) and fps > 0 else None, remark
 
 
 def _length_remarks(frames: int, fps: float | None) -> list[str]:
@@ -314,6 +305,7 @@ class Clip:
     cut : str
         How the frames were cut, in words.
     remarks : tuple of str
+        As those of the recording.
     """
 
     stack: np.ndarray
@@ -328,13 +320,10 @@ class Prediction:
 
     Attributes
     ----------
-    recording : Recording
-    clip : Clip
     card : dict
-        The model's card.
+        The model's.
     config : PreprocessConfig
         How the model's own clips were preprocessed.
-    classes : tuple of str
     probabilities : ndarray, shape (classes,)
         Softmax of the model; not calibrated.
     maps : dict of str to ndarray, shape (T - 1, size, size)
@@ -347,7 +336,7 @@ class Prediction:
     config: PreprocessConfig
     classes: tuple[str, ...]
     probabilities: np.ndarray
-    maps: dict[str, np.ndarray] = field(default_factory=dict)
+    maps: dict[str, np.ndarray]
 
     @property
     def best(self) -> str:
@@ -360,38 +349,26 @@ class Prediction:
         return self.recording.remarks + self.clip.remarks
 
 
-def _preprocess_config(card: dict, where=None) -> PreprocessConfig:
+def _preprocess_config(card: dict, where: Path) -> PreprocessConfig:
     """Return the preprocessing that a model's card asks for, if it can be done."""
     about = card.get("about")
     values = about.get("preprocess") if isinstance(about, dict) else None
     if not isinstance(values, dict):
-        raise ElrcnError(
-            "The model's card does not say how its clips were preprocessed.",
-            where=where,
-            fix=_RETRAIN,
-        )
-    kinds = {f.name: type(f.default) for f in fields(PreprocessConfig)}
+        what = "The model's card does not say how its clips were preprocessed."
+        raise ElrcnError(what, where=where, fix=_RETRAIN)
     # Cards of models made before these settings existed do not name them.
     values = {"variant": "", "max_frames": 0} | values
-    if any(type(values.get(name)) is not kind for name, kind in kinds.items()):
-        raise ElrcnError(
-            "The preprocessing in the model's card is incomplete or not understood.",
-            where=where,
-            fix=_RETRAIN,
-        )
+    for field in fields(PreprocessConfig):
+        if type(values.get(field.name)) is not type(field.default):
+            what = f"The preprocessing in the model's card is not understood ({field.name})."
+            raise ElrcnError(what, where=where, fix=_RETRAIN)
     config = override(PreprocessConfig(), **values)
     check_config(config)
     return config
 
 
 def training_statement(card: dict) -> str:
-    """Say in one or two sentences what a model was trained on.
-
-    Parameters
-    ----------
-    card : dict
-        As `elrcn.models.saved.read_card` gives it.
-    """
+    """Say in one or two sentences what a model was trained on, by its card (`read_card`)."""
     about = card.get("about") if isinstance(card.get("about"), dict) else {}
     data = about.get("data") if isinstance(about.get("data"), dict) else {}
     if not data.get("label"):
@@ -490,14 +467,10 @@ def predict_recording(
         From `open_recording`.
     align, no_face
         See `cut_clip`.
-    device : str
-        "auto", "cpu", "cuda" or "mps".
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where it runs.
     explain : bool
         Also compute Grad-CAM.
-
-    Returns
-    -------
-    Prediction
 
     Raises
     ------
@@ -507,12 +480,7 @@ def predict_recording(
     folder = Path(model).expanduser()
     card = read_card(folder)
     config = _preprocess_config(card, folder)
-    try:
-        estimator = load_model(folder, device)
-    except (AttributeError, IndexError, AssertionError) as error:
-        raise ElrcnError(
-            f"The model's card is damaged ({error}).", where=folder, fix=_RETRAIN
-        ) from None
+    estimator = load_model(folder, device)
     clip = cut_clip(recording, config, align, no_face)
     X = clip.stack[None]
     probabilities = np.asarray(estimator.predict_proba(X), float)[0]
@@ -524,8 +492,7 @@ def predict_recording(
         )
     maps = {}
     if explain:
-        target = int(probabilities.argmax())
         for stream, network in getattr(estimator, "networks_", {}).items():
-            maps[stream] = grad_cam(network, X, target)[0]
+            maps[stream] = grad_cam(network, X, probabilities.argmax())[0]
     classes = tuple(str(name) for name in estimator.classes_)
     return Prediction(recording, clip, card, config, classes, probabilities, maps)

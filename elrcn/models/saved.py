@@ -149,9 +149,14 @@ def load_model(folder: str | Path, device: str = "auto"):
     tensors = read_tensors(folder / "model.safetensors")
     try:
         return _restore(card, tensors, device, folder)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    # What a damaged card of an earlier version, which has no digest, may lead to.
+    except (
+        KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, AssertionError
+    ) as error:  # fmt: skip
         raise ElrcnError(
-            f"The card and the weights of this model do not fit ({error}).", where=folder
+            f"The card and the weights of this model do not fit, or are damaged ({error}).",
+            where=folder,
+            fix="copy the model again, or train it again with `elrcn train`",
         ) from None
 
 

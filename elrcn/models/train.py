@@ -39,26 +39,19 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise ElrcnError(
             f"There is no device called {name!r}.", fix=f"choose one of: {', '.join(DEVICES)}"
         )
-    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    has_mps = torch.backends.mps.is_available()
     if kind == "auto":
-        kind = "cuda" if has_cuda else "mps" if has_mps else "cpu"
-        return torch.device(kind)
-    if (kind == "cuda" and not has_cuda) or (kind == "mps" and not has_mps):
-        raise ElrcnError(
-            f"The device {name!r} is not available on this machine.",
-            fix='use device "auto" or "cpu", or install the build of torch for that device',
-        )
-    if number and int(number) >= torch.cuda.device_count():
-        raise ElrcnError(
-            f"The device {name!r} is not available on this machine.",
-            fix=f"number the {torch.cuda.device_count()} CUDA device(s) from 0",
-        )
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    devices = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(has_mps)}
+    if int(number or 0) >= devices[kind]:
+        fix = 'use device "auto" or "cpu", or install the build of torch for that device'
+        if devices[kind]:
+            fix = f"number the {devices[kind]} CUDA device(s) from 0"
+        raise ElrcnError(f"The device {name!r} is not available on this machine.", fix=fix)
     return torch.device(name)
 
 
-def memory_format(
-    device: torch.device, module: torch.nn.Module | None = None
-) -> torch.memory_format:
+def memory_format(device: torch.device, module: nn.Module | None = None) -> torch.memory_format:
     """Layout of images and filters that convolutions are fastest with on `device`.
 
     Channels last, but not on Apple's MPS, and not for training VGG-16 on processors that have AVX2
@@ -74,12 +67,9 @@ def memory_format(
     """
     if device.type == "mps":
         return torch.contiguous_format
-    if (
-        module is not None
-        and device.type == "cpu"
-        and torch.backends.cpu.get_cpu_capability() == "AVX2"
-    ):
-        layers = [m for m in module.modules() if isinstance(m, torch.nn.Conv2d)]
+    on_avx2 = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    if module is not None and on_avx2:
+        layers = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
         if sum(m.in_channels >= _WIDE for m in layers) >= _MANY:
             return torch.contiguous_format
     return torch.channels_last
