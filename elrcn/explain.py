@@ -61,7 +61,8 @@ def grad_cam(network: SpatialNetwork, X, targets) -> np.ndarray:
         source = frame_source(X, network.encoder, device)
         for batch, images in zip(batches, source.batches(batches), strict=True):
             target = torch.from_numpy(targets[batch]).to(device)
-            maps = _enlarged(_coarse_maps(module, images, target), (height, width))
+            maps = _coarse_maps(module, images, target)
+            maps = F.interpolate(maps, (height, width), mode="bilinear")
             parts.append(maps.float().cpu().numpy())
     return np.concatenate(parts).reshape(clips, frames, height, width)
 
@@ -77,10 +78,6 @@ def _coarse_maps(module: VGG, images: torch.Tensor, target: torch.Tensor) -> tor
         (gradient,) = torch.autograd.grad(score, activations)
     weights = gradient.mean((2, 3), keepdim=True)
     return F.relu((weights * activations.detach()).sum(1, keepdim=True))
-
-
-def _enlarged(maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    return F.interpolate(maps, shape, mode="bilinear")
 
 
 def clip_map(maps: np.ndarray) -> np.ndarray:
@@ -174,19 +171,12 @@ def mask_to_input(mask: np.ndarray, size: int) -> np.ndarray:
 def random_maps(count: int, grid: int, size: int, seed: int = 0) -> np.ndarray:
     """Draw maps that know nothing, as smooth as Grad-CAM's: (count, size, size), float32 in 0..1.
 
-    Parameters
-    ----------
-    count : int
-        How many.
-    grid : int
-        Side of the last convolution's maps (see `cam_grid`), where the values are drawn.
-    size : int
-        Side of the network's input, to which they are enlarged as Grad-CAM is.
-    seed : int
-        Same seed, same maps.
+    Values are drawn on the grid of the last convolution (side `grid`, see `cam_grid`), then
+    enlarged to the network's input (side `size`) as Grad-CAM is. Same seed, same maps.
     """
     values = np.random.default_rng(seed).random((count, 1, grid, grid), np.float32)
-    return _enlarged(torch.from_numpy(values), (size, size))[:, 0].numpy()
+    maps = F.interpolate(torch.from_numpy(values), (size, size), mode="bilinear")
+    return maps[:, 0].numpy()
 
 
 def cam_grid(vgg: VGGConfig) -> int:

@@ -175,16 +175,9 @@ class InputEncoder:
 def reshaped_layout(image: np.ndarray) -> np.ndarray:
     """Scramble images as the authors' code does: H x W x 3 reshaped, not transposed, to 3 x H x W.
 
-    Parameters
-    ----------
-    image : ndarray, shape (frames, H, W, channels)
-        At least three channels; those after the third are left alone.
-
-    Returns
-    -------
-    ndarray, shape (frames, H, W, channels)
-        Channel k is the plane k that the network sees: the k-th third of the picture's rows, each
-        row broken into three, the three channels of a pixel side by side.
+    Of images (frames, H, W, channels), channels after the third are left alone. Channel k of the
+    result is the plane k that the network sees: the k-th third of the picture's rows, each row
+    broken into three, the three channels of a pixel side by side.
     """
     frames, height, width, _ = image.shape
     three = np.ascontiguousarray(image[..., :3]).reshape(frames, 3, height, width)
@@ -292,17 +285,9 @@ class StreamedFrames:
 def frame_source(X, encoder, device: torch.device, limit: int | None = None):
     """Frames of the clips `X` (clips, frames, 5, H, W) as one long list of samples.
 
-    Parameters
-    ----------
-    X : array or lazy array
-        Clips; sample ``i * frames + t`` is frame ``t`` of clip ``i``.
-    encoder : InputEncoder
-        Fitted encoder of the stream.
-    device : torch.device
-        Where the batches are needed.
-    limit : int, optional
-        Bytes that may be held on the device; default a quarter of the free memory on CUDA,
-        else `RESIDENT_BYTES`.
+    Sample ``i * frames + t`` is frame ``t`` of clip ``i``, encoded by the fitted `encoder`.
+    `limit` is how many bytes may be held on `device`: a quarter of the free memory on CUDA, else
+    `RESIDENT_BYTES`, if it is not given. More is streamed.
     """
     clips, frames, _, height, width = X.shape
     shape = (clips * frames, height, width, len(encoder.channels))

@@ -130,14 +130,7 @@ def read_card(folder: str | Path) -> dict:
 
 
 def load_model(folder: str | Path, device: str = "auto"):
-    """Return the estimator that `save_model` wrote; it predicts at once.
-
-    Parameters
-    ----------
-    folder : path
-        Folder with ``model.safetensors`` and ``card.json``.
-    device : str
-        Where it is to run.
+    """Return the estimator that `save_model` wrote to `folder`; it predicts at once, on `device`.
 
     Raises
     ------

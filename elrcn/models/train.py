@@ -39,10 +39,10 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise ElrcnError(
             f"There is no device called {name!r}.", fix=f"choose one of: {', '.join(DEVICES)}"
         )
-    has_mps = torch.backends.mps.is_available()
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    devices = {"cuda": cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if kind == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
-    devices = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(has_mps)}
+        return torch.device(next(device for device, count in devices.items() if count))
     if int(number or 0) >= devices[kind]:
         fix = 'use device "auto" or "cpu", or install the build of torch for that device'
         if devices[kind]:
@@ -221,7 +221,7 @@ def train(
 ) -> History:
     """Train `module` in place by cross-entropy on `source`.
 
-    To be called inside `elrcn.models.train.reproducible`, which fixes dropout and threads.
+    To be called inside `reproducible`, which fixes dropout and threads.
 
     Parameters
     ----------
@@ -241,15 +241,8 @@ def train(
         Turns logits into the scores whose softmax are the probabilities.
     updates_before : int
         See `KerasAdam`.
-    progress : bool
-        Show a bar over the epochs.
-    label : str
-        Name of the bar and of the training in errors.
-
-    Returns
-    -------
-    History
-        Losses, and updates counted by the optimizer.
+    progress, label
+        Whether to show a bar over the epochs; its name, and that of the training in errors.
 
     Raises
     ------

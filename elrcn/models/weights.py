@@ -62,15 +62,10 @@ def load_weights(module: VGG, path: str | Path) -> None:
 
 
 def read_tensors(path: str | Path, of: str | None = None) -> dict[str, torch.Tensor]:
-    """Read a safetensors file.
+    """Read a safetensors file, written by `write_tensors` or by others.
 
-    Parameters
-    ----------
-    path : path
-        File, written by `write_tensors` or by others.
-    of : str, optional
-        What the file must belong to, as it was said to `write_tensors`; one without a digest is
-        then refused. Left out, a digest that is there must agree with the tensors alone.
+    A file that says its digest must agree with it. With `of`, what the tensors belong to as it was
+    said to `write_tensors`, a file without a digest is refused too.
 
     Raises
     ------
