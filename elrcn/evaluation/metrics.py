@@ -187,12 +187,6 @@ def by_seed(rows: pd.DataFrame) -> dict[int, pd.DataFrame]:
     return {int(seed): part for seed, part in rows.groupby("seed")}
 
 
-def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of each score; ``n`` is that of the first."""
-    means = {name: float(np.mean([part[name] for part in parts])) for name in METRICS}
-    return means | {"n": parts[0]["n"]}
-
-
 def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
     """Scores of all prediction rows taken together (Tables I and II).
 
@@ -200,14 +194,8 @@ def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
     """
     classes = classes or row_classes(rows)
     parts = [scores(part["true"], part["predicted"], classes) for part in by_seed(rows).values()]
-    return parts[0] if len(parts) == 1 else _mean(parts)
-
-
-def fold_scores(rows: pd.DataFrame, classes=None, by: str = "fold") -> pd.DataFrame:
-    """Scores of each fold (or each value of column `by`), indexed by it, in order of occurrence."""
-    classes = classes or row_classes(rows)
-    parts = rows.groupby(by, sort=False)
-    return pd.DataFrame.from_dict({name: pooled(part, classes) for name, part in parts}, "index")
+    means = {name: float(np.mean([part[name] for part in parts])) for name in METRICS}
+    return means | {"n": parts[0]["n"]}
 
 
 def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
@@ -215,5 +203,6 @@ def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
 
     Each fold's scores are those of `pooled`, so means over its seeds.
     """
-    table = fold_scores(rows, classes)
+    classes = classes or row_classes(rows)
+    table = pd.DataFrame([pooled(part, classes) for _, part in rows.groupby("fold", sort=False)])
     return {name: float(table[name].mean()) for name in METRICS} | {"n": int(table["n"].sum())}
