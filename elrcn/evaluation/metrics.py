@@ -19,9 +19,6 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 
-#: Added to each denominator of precision and recall by the authors' evaluation code.
-AUTHORS_EPSILON = 1e-5
-
 
 def confusion_matrix(y_true, y_pred, classes) -> np.ndarray:
     """Count clips by true class (rows) and predicted class (columns), in the order of `classes`.
@@ -105,21 +102,6 @@ def micro_f1(confusion) -> np.ndarray:
     return _ratio(2 * hits.sum(axis=-1), (true + predicted).sum(axis=-1))
 
 
-def macro_precision_recall(confusion, epsilon: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall averaged over all C classes; 0/0 counts as 0.
-
-    Parameters
-    ----------
-    confusion : array-like, shape (..., C, C)
-    epsilon : float
-        Added to every per-class denominator.
-    """
-    hits, true, predicted = _parts(confusion)
-    precision = np.nan_to_num(_ratio(hits, predicted + epsilon)).mean(axis=-1)
-    recall = np.nan_to_num(_ratio(hits, true + epsilon)).mean(axis=-1)
-    return precision, recall
-
-
 def authors_f1(confusion) -> np.ndarray:
     """Compute the authors' own F1: harmonic mean of macro precision and macro recall.
 
@@ -127,8 +109,9 @@ def authors_f1(confusion) -> np.ndarray:
     over all C classes of the pooled confusion matrix. 0 when both averages are 0. It is neither
     micro-F1 (which the paper's text names) nor UF1.
     """
-    _, true, _ = _parts(confusion)
-    precision, recall = macro_precision_recall(confusion, AUTHORS_EPSILON)
+    hits, true, predicted = _parts(confusion)
+    precision = np.nan_to_num(_ratio(hits, predicted + 1e-5)).mean(axis=-1)
+    recall = np.nan_to_num(_ratio(hits, true + 1e-5)).mean(axis=-1)
     f1 = np.nan_to_num(_ratio(2 * precision * recall, precision + recall))
     return np.where(true.sum(axis=-1) > 0, f1, np.nan)
 
