@@ -164,7 +164,7 @@ def load_coverage(path: str | Path | None = None) -> pd.DataFrame:
     """
     columns = ("case", "folds", "subjects", "clips", "quantity", "score", "way", "value", "error",
                "simulations")  # fmt: skip
-    return read_values(path, "coverage.csv", columns, "The measured coverages", "A coverage")
+    return read_values(path, "coverage.csv", columns)
 
 
 def coverage_table(coverage: pd.DataFrame) -> pd.DataFrame:
