@@ -67,8 +67,10 @@ def compare(
     ----------
     rows_a, rows_b : DataFrame
         Prediction rows of the same clips.
-    metric, n, seed, level, classes, per_fold
-        As for `elrcn.evaluation.statistics.bootstrap_interval`; the folds are those of `rows_a`.
+    metric, n, seed, classes, per_fold
+        As for `elrcn.evaluation.statistics.bootstrap_scores`; the folds are those of `rows_a`.
+    level : float
+        Coverage of the interval, between 0 and 1.
     swaps : int
         Swaps of the test, as `n` of `elrcn.evaluation.statistics.swapped_differences`.
 
@@ -143,7 +145,7 @@ def decide(
     rows_a, rows_b : DataFrame
         Prediction rows of the same clips, of one or several seeds each.
     metric, seed, classes, per_fold
-        As for `elrcn.evaluation.statistics.bootstrap_interval`.
+        As for `elrcn.evaluation.statistics.bootstrap_scores`.
     n : int
         Resamples, and resamples of each resample.
 
@@ -392,7 +394,7 @@ def best_of_gain(
     choices : mapping of int to DataFrame
         Seed (or any other choice) to prediction rows of the same clips.
     metric, n, seed, classes
-        As for `elrcn.evaluation.statistics.bootstrap_interval`.
+        As for `elrcn.evaluation.statistics.bootstrap_scores`.
 
     Returns
     -------

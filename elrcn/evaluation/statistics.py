@@ -67,22 +67,47 @@ def _folds(rows: pd.DataFrame, per_fold: bool) -> list[pd.DataFrame]:
     return [part for _, part in rows.groupby("fold", sort=False)] if per_fold else [rows]
 
 
-def paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
-    """Join two methods' rows by clip id, and by seed.
+def subject_pairs(
+    rows_a: pd.DataFrame, rows_b: pd.DataFrame, classes=None, per_fold: bool = False
+) -> list[np.ndarray]:
+    """Confusion matrices of each seed and subject under both methods.
 
     A method of one seed answers beside every seed of the other.
 
+    Parameters
+    ----------
+    rows_a, rows_b : DataFrame
+        Prediction rows of the same clips.
+    classes : sequence of str, optional
+        Default: those of the columns ``p_<class>`` of `rows_a`.
+    per_fold : bool
+        One array for each fold of `rows_a`, else a single one of all clips.
+
     Returns
     -------
-    pandas.DataFrame
-        Columns ``clip_id, subject, true, seed, fold, predicted_a, predicted_b``; the folds are
-        those of `rows_a`.
+    list of numpy.ndarray of int64, shape (2, K, S, C, C)
+        First and second method, seeds and subjects sorted.
 
     Raises
     ------
     ElrcnError
-        If the clips, their true classes, or several seeds are not the same in both.
+        If there are no rows, or the clips, their true classes, or several seeds are not the same
+        in both.
     """
+    classes = classes or row_classes(rows_a)
+    return [
+        np.stack(
+            [
+                subject_confusions(part.assign(predicted=part[side]), classes)
+                for side in ("predicted_a", "predicted_b")
+            ]
+        )
+        for part in _folds(_paired(rows_a, rows_b), per_fold)
+    ]
+
+
+def _paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
+    """Join two methods' rows by clip and seed; the folds are those of the first."""
     a, b = by_seed(rows_a), by_seed(rows_b)
     if len(a) > 1 and len(b) > 1 and list(a) != list(b):
         raise ElrcnError(
@@ -107,42 +132,6 @@ def paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
             fix="run both methods on the same manifest and task",
         )
     return both
-
-
-def subject_pairs(
-    rows_a: pd.DataFrame, rows_b: pd.DataFrame, classes=None, per_fold: bool = False
-) -> list[np.ndarray]:
-    """Confusion matrices of each seed and subject under both methods.
-
-    Parameters
-    ----------
-    rows_a, rows_b : DataFrame
-        Prediction rows of the same clips.
-    classes : sequence of str, optional
-        Default: those of the columns ``p_<class>`` of `rows_a`.
-    per_fold : bool
-        One array for each fold of `rows_a`, else a single one of all clips.
-
-    Returns
-    -------
-    list of numpy.ndarray of int64, shape (2, K, S, C, C)
-        First and second method, seeds and subjects sorted.
-
-    Raises
-    ------
-    ElrcnError
-        If there are no rows, or the rows are not of the same clips.
-    """
-    classes = classes or row_classes(rows_a)
-    return [
-        np.stack(
-            [
-                subject_confusions(part.assign(predicted=part[side]), classes)
-                for side in ("predicted_a", "predicted_b")
-            ]
-        )
-        for part in _folds(paired(rows_a, rows_b), per_fold)
-    ]
 
 
 # -- Resamples of subjects
@@ -285,26 +274,10 @@ def interval(values, subjects: int | Sequence[int], level: float = 0.95):
 def bootstrap_scores(
     rows: pd.DataFrame, metric, n: int = 2000, seed: int = 0, classes=None, per_fold: bool = False
 ) -> np.ndarray:
-    """Score of `n` resamples of the subjects, shape (n,); arguments as of `bootstrap_interval`.
+    """Score of `n` resamples of the subjects, drawn with replacement.
 
     Of rows of several seeds it is the mean of their scores; a subject is drawn for all seeds alike.
-    """
-    folds = [subject_confusions(part, classes) for part in _folds(rows, per_fold)]
-    return resampled_scores(folds, get_metric(metric), n, seed).mean(axis=0)
-
-
-def bootstrap_interval(
-    rows: pd.DataFrame,
-    metric,
-    n: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-    classes=None,
-    per_fold: bool = False,
-) -> tuple[float, float]:
-    """Interval of a score, by resampling subjects.
-
-    It holds over subjects, with the trained models as they are, and does not contain the spread
+    The trained models stay as they are: an `interval` of these values does not contain the spread
     over training seeds.
 
     Parameters
@@ -316,8 +289,6 @@ def bootstrap_interval(
         (..., C, C).
     n, seed : int
         Number of resamples, and what fixes them.
-    level : float
-        Coverage, between 0 and 1.
     classes : sequence of str, optional
         Classes in order; default: those of the columns ``p_<class>``.
     per_fold : bool
@@ -326,16 +297,15 @@ def bootstrap_interval(
 
     Returns
     -------
-    low, high : float
-        From `interval`; NaN where there is none.
+    numpy.ndarray of float64, shape (n,)
 
     Raises
     ------
     ElrcnError
-        If there are no rows, the score is unknown or `level` is not between 0 and 1.
+        If there are no rows or the score is unknown.
     """
-    values = bootstrap_scores(rows, metric, n, seed, classes, per_fold)
-    return interval(values, [part["subject"].nunique() for part in _folds(rows, per_fold)], level)
+    folds = [subject_confusions(part, classes) for part in _folds(rows, per_fold)]
+    return resampled_scores(folds, get_metric(metric), n, seed).mean(axis=0)
 
 
 def score_table(
@@ -359,7 +329,7 @@ def score_table(
     scores : sequence of str
         Names in `elrcn.evaluation.metrics.METRICS`.
     classes, per_fold
-        As for `bootstrap_interval`.
+        As for `bootstrap_scores`.
     draws, seed : int
         Resamples of the subjects behind each interval, and what fixes them; 0 draws: no intervals.
 

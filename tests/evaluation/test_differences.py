@@ -9,7 +9,8 @@ from elrcn.errors import ElrcnError
 from elrcn.evaluation.decisions import compare
 from elrcn.evaluation.metrics import fold_mean, pooled, scores, uar
 from elrcn.evaluation.statistics import (
-    bootstrap_interval,
+    bootstrap_scores,
+    interval,
     subject_pairs,
     swap_p_value,
     swapped_differences,
@@ -94,7 +95,7 @@ def test_pairing_takes_out_what_subjects_share():
     a, b = two_methods(3, 0.05, subjects=20)
     b["predicted"] = a["predicted"].where(np.arange(len(a)) % 17 > 0, b["predicted"])
     low, high = ends(a, b, "war")
-    alone = bootstrap_interval(a, "war")
+    alone = interval(bootstrap_scores(a, "war"), 20)
     assert high - low < 0.5 * (alone[1] - alone[0])
 
 

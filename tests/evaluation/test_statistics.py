@@ -34,6 +34,12 @@ def random_rows(seed, subjects=6, clips=5, skill=0.6):
     return rows.assign(p_a=0.0, p_b=0.0, p_c=0.0)
 
 
+def bootstrap_interval(rows, metric, n=2000, seed=0, level=0.95, per_fold=False):
+    values = s.bootstrap_scores(rows, metric, n, seed, per_fold=per_fold)
+    folds = [part for _, part in rows.groupby("fold")] if per_fold else [rows]
+    return s.interval(values, [part["subject"].nunique() for part in folds], level)
+
+
 def test_subject_matrices_add_up_to_the_pooled_one():
     rows = random_rows(0)
     (matrices,) = s.subject_confusions(rows)
@@ -59,15 +65,15 @@ def test_bootstrap_equals_resampling_the_rows_one_by_one(name):
 
 def test_interval_contains_the_score_and_widens_with_its_level():
     rows = random_rows(2, subjects=20)
-    low, high = s.bootstrap_interval(rows, "war")
+    low, high = bootstrap_interval(rows, "war")
     assert low < pooled(rows)["war"] < high
-    assert (low, high) == s.bootstrap_interval(rows, "war")
-    narrow = s.bootstrap_interval(rows, "war", level=0.5)
+    assert (low, high) == bootstrap_interval(rows, "war")
+    narrow = bootstrap_interval(rows, "war", level=0.5)
     assert low < narrow[0] < narrow[1] < high
     with pytest.raises(ElrcnError):
-        s.bootstrap_interval(rows, "war", level=95)
+        bootstrap_interval(rows, "war", level=95)
     with pytest.raises(ElrcnError):
-        s.bootstrap_interval(rows.iloc[:0], "war")
+        bootstrap_interval(rows.iloc[:0], "war")
 
 
 @pytest.mark.parametrize(("subjects", "level"), [(2, 0.5), *product([6, 14, 26, 400], [0.5, 0.95])])
@@ -103,8 +109,8 @@ def test_six_subjects_are_the_fewest_for_95_percent():
     assert (np.abs(signs.sum(1)) < 5).mean() == 15 / 16 < 0.95
     for subjects in (2, 3, 4, 5):
         rows = random_rows(8, subjects=subjects)
-        assert np.isnan(s.bootstrap_interval(rows, "war")).all()
-    assert not np.isnan(s.bootstrap_interval(random_rows(8), "war")).any()
+        assert np.isnan(bootstrap_interval(rows, "war")).all()
+    assert not np.isnan(bootstrap_interval(random_rows(8), "war")).any()
 
 
 def test_levels_by_hand():
@@ -117,7 +123,7 @@ def test_levels_by_hand():
 def test_interval_of_a_score_equals_the_slow_way(name):
     rows = random_rows(4, subjects=9)
     values = sorted(s.bootstrap_scores(rows, name, n=501, seed=2))
-    got = s.bootstrap_interval(rows, name, n=501, seed=2)
+    got = bootstrap_interval(rows, name, n=501, seed=2)
     for end, level in zip(got, s.expanded_levels(9), strict=True):
         place = level * 500
         below = int(place)
@@ -143,12 +149,12 @@ def test_no_interval_rather_than_one_without_width():
     assert np.isnan(s.interval(np.full(50, np.nan), 14)).all()
     assert np.isnan(s.interval([], 14)).all()
     one = random_rows(3, subjects=1, clips=12)
-    assert np.isnan(s.bootstrap_interval(one, "war")).all()
+    assert np.isnan(bootstrap_interval(one, "war")).all()
     # Five subjects in one of two folds: its spread is not known, so that of the mean is not.
     rows = random_rows(3, subjects=12)
     assert rows.groupby("fold")["subject"].nunique().to_dict() == {"one": 5, "two": 7}
-    assert np.isnan(s.bootstrap_interval(rows, "war", per_fold=True)).all()
-    assert not np.isnan(s.bootstrap_interval(rows, "war")).any()
+    assert np.isnan(bootstrap_interval(rows, "war", per_fold=True)).all()
+    assert not np.isnan(bootstrap_interval(rows, "war")).any()
     for level in (0, 1, 95):
         with pytest.raises(ElrcnError, match="level"):
             s.interval(values, 14, level)
@@ -165,14 +171,14 @@ def test_intervals_and_draws_of_subjects_are_made_in_one_place():
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     truth, hits = 0.6 + 0.4 / 3, 0
     for seed in range(120):
-        low, high = s.bootstrap_interval(random_rows(seed, subjects=25), "war", n=400)
+        low, high = bootstrap_interval(random_rows(seed, subjects=25), "war", n=400)
         hits += low <= truth <= high
     assert 0.85 <= hits / 120 <= 1
 
 
 def test_interval_of_a_mean_over_folds():
     rows = random_rows(3, subjects=14)
-    low, high = s.bootstrap_interval(rows, "uar", per_fold=True)
+    low, high = bootstrap_interval(rows, "uar", per_fold=True)
     assert low < fold_mean(rows)["uar"] < high
 
 
@@ -243,14 +249,12 @@ def test_scores_of_several_seeds_are_means_and_share_the_draws_of_subjects(name,
 
 def test_one_answer_a_clip_stands_beside_every_seed_of_the_other():
     a, b = [random_rows(k) for k in (3, 4, 5)], random_rows(6, skill=0.3)
-    joined = s.paired(of_seeds(*a), b)
-    assert len(joined) == 3 * len(b) and list(joined["seed"].unique()) == [0, 1, 2]
     (pair,) = s.subject_pairs(of_seeds(*a), b)
-    assert pair.shape == (2, 3, 6, 3, 3)
+    assert pair.shape == (2, 3, 6, 3, 3) and pair.sum() == 2 * 3 * len(b)
     np.testing.assert_array_equal(pair[0], [s.subject_confusions(rows)[0] for rows in a])
     np.testing.assert_array_equal(pair[1], [s.subject_confusions(b)[0]] * 3)
     with pytest.raises(ElrcnError, match=r"seeds \[0, 1, 2\], the other \[0, 1\]"):
-        s.paired(of_seeds(*a), of_seeds(b, b))
+        s.subject_pairs(of_seeds(*a), of_seeds(b, b))
     with pytest.raises(ElrcnError, match="not answer about the same clips"):
         s.subject_confusions(of_seeds(a[0], a[1].iloc[1:]))
 
@@ -289,7 +293,7 @@ def test_table_of_scores_equals_scoring_each_part(by):
         assert row["subjects"] == part["subject"].nunique()
         for name in ("uar", "war"):
             assert row[name] == pooled(part)[name]
-            ends = s.bootstrap_interval(part, name, 40, 1)
+            ends = bootstrap_interval(part, name, 40, 1)
             np.testing.assert_array_equal(row[[f"{name}_low", f"{name}_high"]].astype(float), ends)
             assert row[f"{name}_sd"] == np.std(s.bootstrap_scores(part, name, 40, 1))
 
