@@ -14,11 +14,12 @@ from elrcn.evaluation.metrics import get_metric, row_classes
 from elrcn.evaluation.statistics import (
     interval,
     least_units,
-    permutation_test,
     resampled_scores,
     resamples,
     subject_confusions,
     subject_pairs,
+    swap_p_value,
+    swapped_differences,
 )
 
 
@@ -45,47 +46,6 @@ class Comparison:
     subjects: int
 
 
-def bootstrap_difference(
-    rows_a: pd.DataFrame,
-    rows_b: pd.DataFrame,
-    metric,
-    n: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-    classes=None,
-    per_fold: bool = False,
-) -> tuple[float, float]:
-    """Interval of the difference of two methods' scores, by resampling subjects.
-
-    A drawn subject brings both methods' answers about the same clips, so that what makes a subject
-    easy or hard for both cancels. This is why the interval is usually narrower than the two
-    methods' own intervals suggest. Of several seeds the means of the scores are compared.
-
-    Parameters
-    ----------
-    rows_a, rows_b : DataFrame
-        Prediction rows of the same clips.
-    metric : str or callable
-        As for `elrcn.evaluation.statistics.bootstrap_interval`, and so are `n`, `seed`, `level`,
-        `classes` and `per_fold` (there the folds are those of `rows_a`).
-
-    Returns
-    -------
-    low, high : float
-        Of the first method's score minus the second's; NaN where
-        `elrcn.evaluation.statistics.interval` gives none.
-
-    Raises
-    ------
-    ElrcnError
-        If the rows are not of the same clips, the score is unknown or `level` is not between 0
-        and 1.
-    """
-    folds = subject_pairs(rows_a, rows_b, classes, per_fold)
-    first, second = resampled_scores(folds, get_metric(metric), n, seed).mean(axis=1)
-    return interval(first - second, [pair.shape[2] for pair in folds], level)
-
-
 def compare(
     rows_a: pd.DataFrame,
     rows_b: pd.DataFrame,
@@ -97,24 +57,36 @@ def compare(
     per_fold: bool = False,
     swaps: int = 10000,
 ) -> Comparison:
-    """Compare two methods on the same clips.
+    """Compare two methods on the same clips: difference, interval and permutation test.
+
+    A drawn subject brings both methods' answers about the same clips, so that what makes a subject
+    easy or hard for both cancels. This is why the interval is usually narrower than the two
+    methods' own intervals suggest. Of several seeds the means of the scores are compared.
 
     Parameters
     ----------
-    rows_a, rows_b, metric, n, seed, level, classes, per_fold
-        As for `bootstrap_difference`.
+    rows_a, rows_b : DataFrame
+        Prediction rows of the same clips.
+    metric, n, seed, classes, per_fold
+        As for `elrcn.evaluation.statistics.bootstrap_scores`; the folds are those of `rows_a`.
+    level : float
+        Coverage of the interval, between 0 and 1.
     swaps : int
-        Swaps of the permutation test.
+        Swaps of the test, as `n` of `elrcn.evaluation.statistics.swapped_differences`.
 
     Raises
     ------
     ElrcnError
-        As `bootstrap_difference`.
+        If there are no rows, the rows are not of the same clips, the score is unknown or `level`
+        is not between 0 and 1.
     """
-    classes = classes or row_classes(rows_a)
-    low, high = bootstrap_difference(rows_a, rows_b, metric, n, seed, level, classes, per_fold)
-    test = permutation_test(rows_a, rows_b, metric, swaps, seed, classes, per_fold)
-    return Comparison(test.difference, low, high, test.p_value, test.n)
+    folds, score = subject_pairs(rows_a, rows_b, classes, per_fold), get_metric(metric)
+    counts = [pair.shape[2] for pair in folds]
+    first, second = resampled_scores(folds, score, n, seed).mean(axis=1)
+    low, high = interval(first - second, counts, level)
+    differences = swapped_differences(folds, score, swaps, seed)
+    p_value = float(swap_p_value(differences))
+    return Comparison(float(differences[0]), low, high, p_value, sum(counts))
 
 
 #: P(A > B) from which Bouthillier et al. 2021 call a difference meaningful.
@@ -163,26 +135,24 @@ def decide(
     metric="uar",
     n: int = 200,
     seed: int = 0,
-    level: float = 0.95,
     classes=None,
     per_fold: bool = False,
 ) -> Decision:
-    """P(A > B) with its interval, and the difference that could have been detected.
+    """P(A > B) with its 95% interval, and the difference that could have been detected.
 
     Parameters
     ----------
     rows_a, rows_b : DataFrame
         Prediction rows of the same clips, of one or several seeds each.
-    metric, seed, level, classes, per_fold
-        As for `elrcn.evaluation.statistics.bootstrap_interval`.
+    metric, seed, classes, per_fold
+        As for `elrcn.evaluation.statistics.bootstrap_scores`.
     n : int
         Resamples, and resamples of each resample.
 
     Raises
     ------
     ElrcnError
-        If the rows are not of the same clips, the score is unknown or `level` is not between 0
-        and 1.
+        If the rows are not of the same clips, or the score is unknown.
 
     Notes
     -----
@@ -193,10 +163,10 @@ def decide(
     folds, score = subject_pairs(rows_a, rows_b, classes, per_fold), get_metric(metric)
     counts = [pair.shape[2] for pair in folds]
     value, values = probability_better(folds, score, n, seed)
-    low, high = interval(values, counts, level)
-    if min(counts) >= least_units(level) and np.ptp(values) == 0 and value in (0, 1):
+    low, high = interval(values, counts)
+    if min(counts) >= least_units() and np.ptp(values) == 0 and value in (0, 1):
         low = high = value  # one method won every draw of every resample
-    return Decision(value, low, high, detectable_difference(folds, score, n=2000, seed=seed))
+    return Decision(value, low, high, detectable_difference(folds, score, seed=seed))
 
 
 def probability_better(
@@ -226,7 +196,7 @@ def probability_better(
     seeds = folds[0].shape[1]
     counts = [pair.shape[2] for pair in folds]
     every = np.broadcast_to(np.arange(seeds), (2, seeds))
-    value = _share_better(folds, score, [None] * len(folds), every, 20 * n, generator)
+    value = _share_better(folds, score, None, every, 20 * n, generator)
     values = np.empty(n)
     for i in range(n):
         weights = [resamples(s, 1, generator)[0] / s for s in counts]
@@ -237,36 +207,20 @@ def probability_better(
 
 def _share_better(folds, score, weights, seeds, n, generator) -> float:
     """Share of `n` draws of subjects (by `weights`) and `seeds` in which A scores above B."""
-    a, b = 0.0, 0.0
-    for pair, weight in zip(folds, weights, strict=True):
-        count, size = pair.shape[2], pair.shape[-1]
-        pooled = resamples(count, n, generator, weight) @ pair.reshape(*pair.shape[:3], size * size)
-        scores = score(pooled.reshape(*pooled.shape[:-1], size, size))  # (2, K, n)
-        a, b = a + scores[0, seeds[0]], b + scores[1, seeds[1]]
+    scores = resampled_scores(folds, score, n, generator, weights)  # (2, K, n)
     # Every seed of A against every seed of B; sums of the same clips round differently.
-    gap = a[:, None] - b[None, :]
+    gap = scores[0, seeds[0]][:, None] - scores[1, seeds[1]]
     return float(np.mean((gap > 1e-12) + 0.5 * (np.abs(gap) <= 1e-12)))
 
 
 def standard_error(
     folds: Sequence[np.ndarray], score: Callable, n: int = 2000, seed: int = 0
 ) -> float:
-    """Compute the standard error of the difference of two mean scores, over subjects and seeds.
+    """Compute the standard error of a difference of two mean scores, over subjects and seeds.
 
-    Parameters
-    ----------
-    folds, score, n, seed
-        As for `probability_better`.
-
-    Returns
-    -------
-    float
-        NaN with a single subject in every fold.
-
-    Notes
-    -----
     The variance over subjects, from resamples, grows by S / (S - 1), by which a bootstrap
     underrates it; that over K > 1 seeds is the sum of both methods' variances divided by K.
+    Arguments as of `probability_better`; NaN with a single subject in every fold.
     """
     means = resampled_scores(folds, score, n, seed).mean(axis=1)  # (2, n)
     counts = np.array([pair.shape[2] for pair in folds])
@@ -281,61 +235,27 @@ def standard_error(
     return float(np.sqrt(variance))
 
 
-def power_factor(freedom: int, level: float = 0.95, power: float = 0.8) -> float:
-    """Count the standard errors that a difference found with probability `power` must have.
+def power_factor(freedom: int) -> float:
+    """Count the standard errors of a difference found, at 95%, in four of five experiments.
 
-    Parameters
-    ----------
-    freedom : int
-        Degrees of freedom: subjects - 1.
-    level, power : float
-        Coverage of the interval that decides, and the probability wanted.
-
-    Returns
-    -------
-    float
-        The two quantiles of Student's t added up; 2.8 for many subjects.
-
-    Raises
-    ------
-    ElrcnError
-        If `level` or `power` is not between 0 and 1.
+    Two quantiles of Student's t of `freedom` (subjects - 1) added up; 2.8 for many subjects.
     """
-    if not (0 < level < 1 and 0 < power < 1):
-        raise ElrcnError(f"Level and power lie between 0 and 1, not at {level} and {power}.")
-    return float(t.ppf((1 + level) / 2, freedom) + t.ppf(power, freedom))
+    return float(t.ppf((1 + 0.95) / 2, freedom) + t.ppf(0.8, freedom))
 
 
 def detectable_difference(
-    folds: Sequence[np.ndarray],
-    score: Callable,
-    level: float = 0.95,
-    power: float = 0.8,
-    n: int = 2000,
-    seed: int = 0,
+    folds: Sequence[np.ndarray], score: Callable, n: int = 2000, seed: int = 0
 ) -> float:
-    """Smallest difference of two methods that would be found with probability `power`.
+    """Smallest difference of two methods found in four of five experiments, on the scores' scale.
 
-    Parameters
-    ----------
-    folds, score, n, seed
-        As for `standard_error`.
-    level, power
-        As for `power_factor`.
-
-    Returns
-    -------
-    float
-        Of the scores' scale; NaN where there is no standard error.
+    Arguments as of `probability_better`; NaN with a single subject in every fold.
     """
     freedom = sum(pair.shape[2] for pair in folds) - len(folds)
-    if freedom == 0:
-        return np.nan
-    return power_factor(freedom, level, power) * standard_error(folds, score, n, seed)
+    return power_factor(freedom) * standard_error(folds, score, n, seed)
 
 
-def least_above_chance(n: int, chance: float, level: float = 0.95) -> float:
-    """Smallest accuracy on `n` clips that guessing reaches with probability 1 - `level` at most.
+def least_above_chance(n: int, chance: float) -> float:
+    """Smallest accuracy on `n` clips that guessing reaches in at most one of twenty cases.
 
     Exact, from the binomial distribution (Combrisson and Jerbi 2015, doi
     10.1016/j.jneumeth.2015.01.010). It takes clips as independent; where a subject's clips are
@@ -347,8 +267,6 @@ def least_above_chance(n: int, chance: float, level: float = 0.95) -> float:
         Clips, at least 1.
     chance : float
         Probability of guessing a clip: 1 / C, or the share of the largest class.
-    level : float
-        One minus the error allowed, between 0 and 1.
 
     Returns
     -------
@@ -358,19 +276,22 @@ def least_above_chance(n: int, chance: float, level: float = 0.95) -> float:
     Raises
     ------
     ElrcnError
-        If there is no clip, or `chance` or `level` is not between 0 and 1.
+        If there is no clip, or `chance` is not between 0 and 1.
     """
-    if n < 1 or not (0 < chance < 1 and 0 < level < 1):
+    if n < 1 or not 0 < chance < 1:
         raise ElrcnError(
-            f"The bound of chance needs clips, and a chance and a level between 0 and 1, "
-            f"not n={n}, chance={chance}, level={level}."
+            f"The bound of chance needs clips, and a chance between 0 and 1, not n={n}, "
+            f"chance={chance}."
         )
-    # P(X >= k) = sf(k - 1) <= 1 - level, and isf gives the least k - 1 for which that holds.
-    return (float(binom.isf(1 - level, n, chance)) + 1) / n
+    # P(X >= k) = sf(k - 1) <= 5%, and isf gives the least k - 1 for which that holds.
+    return (float(binom.isf(1 - 0.95, n, chance)) + 1) / n
 
 
-def _confusions(choices: Mapping[int, pd.DataFrame], classes):
-    """Sorted choices, subjects (S,), confusion matrices (K, S, C, C)."""
+# -- Choosing among several runs of one method on the same clips
+
+
+def _confusions(choices: Mapping[int, pd.DataFrame], classes) -> tuple[list[int], np.ndarray]:
+    """Sorted keys of the choices, and confusion matrices (K, S, C, C) of choices and subjects."""
     if not choices:
         raise ElrcnError("There is nothing to choose from.")
     keys = sorted(choices)
@@ -385,13 +306,19 @@ def _confusions(choices: Mapping[int, pd.DataFrame], classes):
                 fix="run all of them on the same manifest and task",
             )
     classes = tuple(classes or row_classes(first))
-    found = [subject_confusions(choices[key], classes) for key in keys]
-    return keys, found[0][0], np.array([matrices for _, matrices in found])
+    return keys, np.array([subject_confusions(choices[k], classes).sum(axis=0) for k in keys])
 
 
-def _gather(choices: Mapping[int, pd.DataFrame], chosen: Mapping[str, int]) -> pd.DataFrame:
-    """Rows of every subject under the choice made for it, in the order of the first choice."""
-    first = choices[min(choices)]
+def _first_best(values: np.ndarray) -> np.ndarray:
+    """First index along axis 0 whose value is the greatest; sums that round differently tie."""
+    return (values >= np.nanmax(values, axis=0) - 1e-12).argmax(axis=0)
+
+
+def _gather(choices: Mapping[int, pd.DataFrame], keys: list[int], values) -> pd.DataFrame:
+    """Rows of every subject under the choice of greatest value, shape (choices, subjects)."""
+    first = choices[keys[0]]
+    subjects = sorted(set(first["subject"].astype(str)))
+    chosen = {s: keys[i] for s, i in zip(subjects, _first_best(values), strict=True)}
     parts = [
         rows[rows["subject"].astype(str).map(chosen) == key].assign(chosen=key)
         for key, rows in choices.items()
@@ -400,12 +327,12 @@ def _gather(choices: Mapping[int, pd.DataFrame], chosen: Mapping[str, int]) -> p
     return gathered.loc[first["clip_id"]].reset_index(drop=True)
 
 
-def oracle_rows(rows_by_epochs: Mapping[int, pd.DataFrame], classes=None) -> pd.DataFrame:
-    """Rows of the leak: for each subject the epochs that answer most of its own clips right.
+def oracle_rows(choices: Mapping[int, pd.DataFrame], classes=None) -> pd.DataFrame:
+    """Rows of the leak: for each subject the choice that answers most of its own clips right.
 
     Parameters
     ----------
-    rows_by_epochs : mapping of int to DataFrame
+    choices : mapping of int to DataFrame
         Epochs trained (or any other choice) to prediction rows of the same clips.
     classes : sequence of str, optional
         Default: those of the columns ``p_<class>``.
@@ -421,28 +348,15 @@ def oracle_rows(rows_by_epochs: Mapping[int, pd.DataFrame], classes=None) -> pd.
     ElrcnError
         If there is nothing to choose from, or the rows are not of the same clips.
     """
-    keys, subjects, confusions = _confusions(rows_by_epochs, classes)
-    right = np.trace(confusions, axis1=-2, axis2=-1)
-    best = right.argmax(axis=0)
-    return _gather(rows_by_epochs, {s: keys[i] for s, i in zip(subjects, best, strict=True)})
+    keys, confusions = _confusions(choices, classes)
+    return _gather(choices, keys, np.trace(confusions, axis1=-2, axis2=-1))
 
 
-def others_rows(
-    rows_by_epochs: Mapping[int, pd.DataFrame], metric="uar", classes=None
-) -> pd.DataFrame:
+def others_rows(choices: Mapping[int, pd.DataFrame], metric="uar", classes=None) -> pd.DataFrame:
     """Rows of the honest choice: for each subject the epochs that are best on all other subjects.
 
-    Parameters are those of `oracle_rows`; `metric` is pooled over the other subjects' clips.
-
-    Returns
-    -------
-    DataFrame
-        As from `oracle_rows`.
-
-    Raises
-    ------
-    ElrcnError
-        As from `oracle_rows`, also if there is a single subject.
+    Parameters, returns and errors are those of `oracle_rows`; `metric` is pooled over the other
+    subjects' clips, and a single subject is refused.
 
     Notes
     -----
@@ -457,33 +371,21 @@ def others_rows(
     equally good or a class comes from one or two subjects. Compare with the last epoch as well,
     which chooses nothing.
     """
-    score = get_metric(metric)
-    keys, subjects, confusions = _confusions(rows_by_epochs, classes)
-    if len(subjects) < 2:
+    keys, confusions = _confusions(choices, classes)
+    if confusions.shape[1] < 2:
         raise ElrcnError("Choosing on the other subjects needs at least two subjects.")
     others = confusions.sum(axis=1, keepdims=True) - confusions
-    best = _first_best(score(others))
-    return _gather(rows_by_epochs, {s: keys[i] for s, i in zip(subjects, best, strict=True)})
-
-
-def _first_best(values: np.ndarray) -> np.ndarray:
-    """First index along axis 0 whose value is the greatest; sums that round differently tie."""
-    return (values >= np.nanmax(values, axis=0) - 1e-12).argmax(axis=0)
+    return _gather(choices, keys, get_metric(metric)(others))
 
 
 def best_choice(choices: Mapping[int, pd.DataFrame], metric="uar", classes=None) -> int:
     """Give the key with the best score on all test clips: the milder leak, one choice for all."""
-    keys, _, confusions = _confusions(choices, classes)
+    keys, confusions = _confusions(choices, classes)
     return keys[int(_first_best(get_metric(metric)(confusions.sum(axis=1))))]
 
 
 def best_of_gain(
-    choices: Mapping[int, pd.DataFrame],
-    metric="uar",
-    n: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-    classes=None,
+    choices: Mapping[int, pd.DataFrame], metric="uar", n: int = 2000, seed: int = 0, classes=None
 ) -> tuple[float, float, float]:
     """Measure what reporting the best of several runs adds over their mean.
 
@@ -491,14 +393,14 @@ def best_of_gain(
     ----------
     choices : mapping of int to DataFrame
         Seed (or any other choice) to prediction rows of the same clips.
-    metric, n, seed, level, classes
-        As for `elrcn.evaluation.statistics.bootstrap_interval`.
+    metric, n, seed, classes
+        As for `elrcn.evaluation.statistics.bootstrap_scores`.
 
     Returns
     -------
     gain, low, high : float
-        Best score minus mean score, never below 0, and its interval (NaN where there is none). In
-        every resample of the subjects the best is chosen anew, as whoever reports it would have
+        Best score minus mean score, never below 0, and its 95% interval (NaN where there is none).
+        In every resample of the subjects the best is chosen anew, as whoever reports it would have
         done.
 
     Raises
@@ -507,8 +409,8 @@ def best_of_gain(
         If there is nothing to choose from, or the rows are not of the same clips.
     """
     score = get_metric(metric)
-    _, subjects, confusions = _confusions(choices, classes)
+    _, confusions = _confusions(choices, classes)
     values = resampled_scores([confusions], score, n, seed)
     gains = values.max(axis=0) - values.mean(axis=0)
     whole = score(confusions.sum(axis=1))
-    return float(whole.max() - whole.mean()), *interval(gains, len(subjects), level)
+    return float(whole.max() - whole.mean()), *interval(gains, confusions.shape[1])

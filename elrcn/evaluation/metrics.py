@@ -19,9 +19,6 @@ import pandas as pd
 
 from elrcn.errors import ElrcnError
 
-#: Added to each denominator of precision and recall by the authors' evaluation code.
-AUTHORS_EPSILON = 1e-5
-
 
 def confusion_matrix(y_true, y_pred, classes) -> np.ndarray:
     """Count clips by true class (rows) and predicted class (columns), in the order of `classes`.
@@ -105,21 +102,6 @@ def micro_f1(confusion) -> np.ndarray:
     return _ratio(2 * hits.sum(axis=-1), (true + predicted).sum(axis=-1))
 
 
-def macro_precision_recall(confusion, epsilon: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall averaged over all C classes; 0/0 counts as 0.
-
-    Parameters
-    ----------
-    confusion : array-like, shape (..., C, C)
-    epsilon : float
-        Added to every per-class denominator.
-    """
-    hits, true, predicted = _parts(confusion)
-    precision = np.nan_to_num(_ratio(hits, predicted + epsilon)).mean(axis=-1)
-    recall = np.nan_to_num(_ratio(hits, true + epsilon)).mean(axis=-1)
-    return precision, recall
-
-
 def authors_f1(confusion) -> np.ndarray:
     """Compute the authors' own F1: harmonic mean of macro precision and macro recall.
 
@@ -127,8 +109,9 @@ def authors_f1(confusion) -> np.ndarray:
     over all C classes of the pooled confusion matrix. 0 when both averages are 0. It is neither
     micro-F1 (which the paper's text names) nor UF1.
     """
-    _, true, _ = _parts(confusion)
-    precision, recall = macro_precision_recall(confusion, AUTHORS_EPSILON)
+    hits, true, predicted = _parts(confusion)
+    precision = np.nan_to_num(_ratio(hits, predicted + 1e-5)).mean(axis=-1)
+    recall = np.nan_to_num(_ratio(hits, true + 1e-5)).mean(axis=-1)
     f1 = np.nan_to_num(_ratio(2 * precision * recall, precision + recall))
     return np.where(true.sum(axis=-1) > 0, f1, np.nan)
 
@@ -187,12 +170,6 @@ def by_seed(rows: pd.DataFrame) -> dict[int, pd.DataFrame]:
     return {int(seed): part for seed, part in rows.groupby("seed")}
 
 
-def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of each score; ``n`` is that of the first."""
-    means = {name: float(np.mean([part[name] for part in parts])) for name in METRICS}
-    return means | {"n": parts[0]["n"]}
-
-
 def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
     """Scores of all prediction rows taken together (Tables I and II).
 
@@ -200,14 +177,8 @@ def pooled(rows: pd.DataFrame, classes=None) -> dict[str, float]:
     """
     classes = classes or row_classes(rows)
     parts = [scores(part["true"], part["predicted"], classes) for part in by_seed(rows).values()]
-    return parts[0] if len(parts) == 1 else _mean(parts)
-
-
-def fold_scores(rows: pd.DataFrame, classes=None, by: str = "fold") -> pd.DataFrame:
-    """Scores of each fold (or each value of column `by`), indexed by it, in order of occurrence."""
-    classes = classes or row_classes(rows)
-    parts = rows.groupby(by, sort=False)
-    return pd.DataFrame.from_dict({name: pooled(part, classes) for name, part in parts}, "index")
+    means = {name: float(np.mean([part[name] for part in parts])) for name in METRICS}
+    return means | {"n": parts[0]["n"]}
 
 
 def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
@@ -215,5 +186,6 @@ def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
 
     Each fold's scores are those of `pooled`, so means over its seeds.
     """
-    table = fold_scores(rows, classes)
+    classes = classes or row_classes(rows)
+    table = pd.DataFrame([pooled(part, classes) for _, part in rows.groupby("fold", sort=False)])
     return {name: float(table[name].mean()) for name in METRICS} | {"n": int(table["n"].sum())}

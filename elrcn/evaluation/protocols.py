@@ -115,7 +115,7 @@ def loso_folds(manifest) -> list[Fold]:
     subjects = _subjects(manifest)
     _need(len(np.unique(subjects)), 2, "subjects")
     splits = LeaveOneGroupOut().split(subjects, groups=subjects)
-    return check_folds((Fold(subjects[test[0]], train, test) for train, test in splits), subjects)
+    return [Fold(subjects[test[0]], train, test) for train, test in splits]
 
 
 def cde_folds(manifest) -> list[Fold]:
@@ -150,9 +150,10 @@ def hde_folds(manifest) -> list[Fold]:
     # trains on CASME II.
     order = np.where(databases == names[1], 0, 1)
     splits = PredefinedSplit(order).split()
-    folds = [Fold(f"{databases[train[0]]} to {databases[test[0]]}", train, test)
-             for train, test in splits]  # fmt: skip
-    return check_folds(folds, _subjects(manifest))
+    return [
+        Fold(f"{databases[train[0]]} to {databases[test[0]]}", train, test)
+        for train, test in splits
+    ]
 
 
 def grouped_folds(manifest, n_groups: int) -> list[Fold]:
@@ -171,6 +172,6 @@ def grouped_folds(manifest, n_groups: int) -> list[Fold]:
         raise ElrcnError(f"Leaving out groups needs at least 2 groups, not {n_groups}.")
     _need(len(np.unique(subjects)), n_groups, "subjects")
     splits = GroupKFold(n_groups).split(subjects, groups=subjects)
-    folds = [Fold(f"group {k} of {n_groups}", train, test)
-             for k, (train, test) in enumerate(splits, 1)]  # fmt: skip
-    return check_folds(folds, subjects)
+    return [
+        Fold(f"group {k} of {n_groups}", train, test) for k, (train, test) in enumerate(splits, 1)
+    ]

@@ -113,14 +113,6 @@ def converged(model) -> bool:
     return bool(getattr(model, "converged_", True)) and all(map(converged, steps))
 
 
-def _stored_rows(store: RunStore) -> pd.DataFrame:
-    """All rows of a run; ``attrs["unconverged"]`` names the folds whose model did not converge."""
-    rows, timing = store.rows(), store.timing()
-    if "unconverged" in timing:
-        rows.attrs["unconverged"] = timing["fold"][timing["unconverged"] > 0].tolist()
-    return rows
-
-
 def _run_fold(estimator, X, table, labels, classes, fold: Fold, store: RunStore, seed, threads):
     with fixed_threads(threads):
         started = time.perf_counter()
@@ -160,12 +152,12 @@ def _run_fold(estimator, X, table, labels, classes, fold: Fold, store: RunStore,
 def missing_folds(folds: Sequence[Fold], store: RunStore, clip_ids) -> list[Fold]:
     """Folds whose rows are not stored, are damaged, or are not of the fold's test clips."""
     clip_ids = np.asarray(clip_ids, dtype=object)
-    missing = []
-    for fold in folds:
-        rows = store.read_fold(fold.name)
-        if rows is None or list(rows["clip_id"]) != list(clip_ids[fold.test]):
-            missing.append(fold)
-    return missing
+    stored = ((fold, store.read_fold(fold.name)) for fold in folds)
+    return [
+        fold
+        for fold, rows in stored
+        if rows is None or list(rows["clip_id"]) != list(clip_ids[fold.test])
+    ]
 
 
 def set_aside_damaged(store: RunStore, folds: Sequence[Fold]) -> None:
@@ -245,19 +237,21 @@ def run_protocol(
     folds = check_folds(folds, table["subject"])
     seed = int(store.card.get("seed") or 0) if seed is None else int(seed)
     store.plan([fold.name for fold in folds])
-    missing = missing_folds(folds, store, table["clip_id"])
     table = table[["clip_id", "subject"]]
-    if not missing:
-        return _stored_rows(store)
-    set_aside_damaged(store, missing)
-    estimator, X = describe_once(estimator, X, progress)
-    jobs = (
-        (_run_fold, estimator, X, table, labels, classes, fold, store, seed, threads)
-        for fold in missing
-    )
-    for _ in side_by_side(
-        jobs, len(missing), title=store.run, unit="fold", total=len(folds), workers=workers,
-        progress=progress,
-    ):  # fmt: skip
-        pass
-    return _stored_rows(store)
+    missing = missing_folds(folds, store, table["clip_id"])
+    if missing:
+        set_aside_damaged(store, missing)
+        estimator, X = describe_once(estimator, X, progress)
+        jobs = (
+            (_run_fold, estimator, X, table, labels, classes, fold, store, seed, threads)
+            for fold in missing
+        )
+        for _ in side_by_side(
+            jobs, len(missing), title=store.run, unit="fold", total=len(folds), workers=workers,
+            progress=progress,
+        ):  # fmt: skip
+            pass
+    rows, timing = store.rows(), store.timing()
+    if "unconverged" in timing:
+        rows.attrs["unconverged"] = timing["fold"][timing["unconverged"] > 0].tolist()
+    return rows

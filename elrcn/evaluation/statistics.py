@@ -1,61 +1,42 @@
 """How sure the scores are: intervals and paired tests whose unit is the subject.
 
 Clips of one subject are alike, so the bootstrap and the permutation test draw whole subjects.
-McNemar's test takes clips as independent, and rejects true nulls too often where they are not:
-``data_manifest/coverage.csv`` holds how often, and how often each kind of interval covers.
+``data_manifest/coverage.csv`` holds how often each kind of interval covers, and how often tests
+reject true nulls; McNemar's test, which takes clips as independent, does so too often.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm, t
+from scipy.stats import norm, t
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.metrics import by_seed, confusion_matrix, get_metric, row_classes
+from elrcn.evaluation.metrics import (
+    METRICS,
+    by_seed,
+    confusion_matrix,
+    fold_mean,
+    get_metric,
+    pooled,
+    row_classes,
+)
+
+# -- Confusion matrices of subjects
 
 
-@dataclass(frozen=True)
-class PairedTest:
-    """Outcome of a comparison of two methods on the same clips.
-
-    Attributes
-    ----------
-    difference : float
-        First method's score minus the second's (McNemar: difference of accuracies).
-    p_value : float
-        Two-sided.
-    n : int
-        Units compared: subjects (permutation) or clips on which one alone is right (McNemar).
-    """
-
-    difference: float
-    p_value: float
-    n: int
-
-
-def subject_confusions(rows: pd.DataFrame, classes=None) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion matrix of each subject, sorted by subject; answers of several seeds are added up.
-
-    Returns
-    -------
-    subjects : numpy.ndarray of str, shape (S,)
-    confusions : numpy.ndarray of int64, shape (S, C, C)
-    """
-    classes = classes or row_classes(rows)
-    parts = {str(s): part for s, part in rows.groupby("subject")}
-    subjects = np.array(sorted(parts))
-    matrices = [
-        confusion_matrix(parts[s]["true"], parts[s]["predicted"], classes) for s in subjects
-    ]
-    return subjects, np.array(matrices).reshape(-1, len(classes), len(classes))
-
-
-def seed_confusions(rows: pd.DataFrame, classes=None) -> np.ndarray:
+def subject_confusions(rows: pd.DataFrame, classes=None) -> np.ndarray:
     """Confusion matrices of each seed and subject, both ascending.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Prediction rows.
+    classes : sequence of str, optional
+        Classes in order; default: those of the columns ``p_<class>``.
 
     Returns
     -------
@@ -67,10 +48,93 @@ def seed_confusions(rows: pd.DataFrame, classes=None) -> np.ndarray:
         If the seeds did not answer about the same clips.
     """
     classes = classes or row_classes(rows)
-    parts = list(by_seed(rows).values())
-    if len(parts) > 1 and len({tuple(sorted(part["clip_id"])) for part in parts}) > 1:
+    seeds = list(by_seed(rows).values())
+    if len(seeds) > 1 and len({tuple(sorted(part["clip_id"])) for part in seeds}) > 1:
         raise ElrcnError("The seeds of a method did not answer about the same clips.")
-    return np.stack([subject_confusions(part, classes)[1] for part in parts])
+    matrices = [
+        [
+            confusion_matrix(own["true"], own["predicted"], classes)
+            for _, own in part.groupby(part["subject"].astype(str))
+        ]
+        for part in seeds
+    ]
+    return np.array(matrices).reshape(len(seeds), -1, len(classes), len(classes))
+
+
+def _folds(rows: pd.DataFrame, per_fold: bool) -> list[pd.DataFrame]:
+    if rows.empty:
+        raise ElrcnError("There are no prediction rows to compute a score from.")
+    return [part for _, part in rows.groupby("fold", sort=False)] if per_fold else [rows]
+
+
+def subject_pairs(
+    rows_a: pd.DataFrame, rows_b: pd.DataFrame, classes=None, per_fold: bool = False
+) -> list[np.ndarray]:
+    """Confusion matrices of each seed and subject under both methods.
+
+    A method of one seed answers beside every seed of the other.
+
+    Parameters
+    ----------
+    rows_a, rows_b : DataFrame
+        Prediction rows of the same clips.
+    classes : sequence of str, optional
+        Default: those of the columns ``p_<class>`` of `rows_a`.
+    per_fold : bool
+        One array for each fold of `rows_a`, else a single one of all clips.
+
+    Returns
+    -------
+    list of numpy.ndarray of int64, shape (2, K, S, C, C)
+        First and second method, seeds and subjects sorted.
+
+    Raises
+    ------
+    ElrcnError
+        If there are no rows, or the clips, their true classes, or several seeds are not the same
+        in both.
+    """
+    classes = classes or row_classes(rows_a)
+    return [
+        np.stack(
+            [
+                subject_confusions(part.assign(predicted=part[side]), classes)
+                for side in ("predicted_a", "predicted_b")
+            ]
+        )
+        for part in _folds(_paired(rows_a, rows_b), per_fold)
+    ]
+
+
+def _paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
+    """Join two methods' rows by clip and seed; the folds are those of the first."""
+    a, b = by_seed(rows_a), by_seed(rows_b)
+    if len(a) > 1 and len(b) > 1 and list(a) != list(b):
+        raise ElrcnError(
+            f"One method has the seeds {list(a)}, the other {list(b)}.", fix="run both on the same"
+        )
+    seeds = list(a if len(a) > 1 else b)
+    keys = ["clip_id", "subject", "true", "seed"]
+    rows_a, rows_b = (
+        pd.concat([part.assign(seed=seed) for seed, part in zip(seeds, cycle(parts.values()))])
+        for parts in (a, b)
+    )
+    for rows in (rows_a, rows_b):
+        if rows.duplicated(["clip_id", "seed"]).any():
+            raise ElrcnError("A clip has two rows in one run; compare one run at a time.")
+    both = rows_a[[*keys, "fold", "predicted"]].merge(
+        rows_b[[*keys, "predicted"]], on=keys, suffixes=("_a", "_b")
+    )
+    if not len(both) == len(rows_a) == len(rows_b):
+        raise ElrcnError(
+            f"The two methods were not measured on the same clips: {len(rows_a)} and {len(rows_b)} "
+            f"rows, {len(both)} in common.",
+            fix="run both methods on the same manifest and task",
+        )
+    return both
+
+
+# -- Resamples of subjects
 
 
 def resamples(subjects: int, n: int, generator: np.random.Generator, weights=None) -> np.ndarray:
@@ -82,14 +146,18 @@ def resamples(subjects: int, n: int, generator: np.random.Generator, weights=Non
     Returns
     -------
     numpy.ndarray of float64, shape (n, S)
-        Whole numbers; every row sums to S. How often a subject is drawn is all that matters.
+        Whole numbers; every row sums to S.
     """
     weights = np.full(subjects, 1 / subjects) if weights is None else weights
     return generator.multinomial(subjects, weights, size=n).astype(float)
 
 
 def resampled_scores(
-    folds: Sequence[np.ndarray], score: Callable, n: int = 2000, seed: int = 0
+    folds: Sequence[np.ndarray],
+    score: Callable,
+    n: int = 2000,
+    seed: int | np.random.Generator = 0,
+    weights: Sequence | None = None,
 ) -> np.ndarray:
     """Score of `n` resamples of the subjects, the mean over folds within which they are drawn.
 
@@ -101,17 +169,24 @@ def resampled_scores(
         Function of confusion matrices of shape (..., C, C).
     n, seed : int
         Number of resamples, and what fixes them.
+    weights : sequence of ndarray, shape (S,), optional
+        For each fold the `weights` of `resamples`.
 
     Returns
     -------
     numpy.ndarray of float64, shape (..., n)
     """
     generator, total = np.random.default_rng(seed), 0.0
-    for confusions in folds:
+    for i, confusions in enumerate(folds):
         *before, count, size, _ = confusions.shape
-        pooled = resamples(count, n, generator) @ confusions.reshape(*before, count, size * size)
-        total = total + score(pooled.reshape(*before, n, size, size))
+        drawn = resamples(count, n, generator, weights[i] if weights else None)
+        # A resample's matrix is the sum of its subjects', each as often as it was drawn.
+        matrices = drawn @ confusions.reshape(*before, count, size * size)
+        total = total + score(matrices.reshape(*before, n, size, size))
     return total / len(folds)
+
+
+# -- Intervals
 
 
 def least_units(level: float = 0.95) -> int:
@@ -154,11 +229,6 @@ def expanded_levels(subjects: int | Sequence[int], level: float = 0.95) -> tuple
     -------
     low, high : float
         Between 0 and 1; NaN if some fold has fewer than `least_units`.
-
-    Raises
-    ------
-    ElrcnError
-        If `level` is not between 0 and 1.
     """
     least, counts = least_units(level), np.atleast_1d(subjects)
     if counts.size == 0 or counts.min() < least:
@@ -201,44 +271,14 @@ def interval(values, subjects: int | Sequence[int], level: float = 0.95):
     return (float(low), float(high)) if values.ndim == 1 else (low, high)
 
 
-def _folds(rows: pd.DataFrame, per_fold: bool) -> list[pd.DataFrame]:
-    if rows.empty:
-        raise ElrcnError("There are no prediction rows to compute a score from.")
-    return [part for _, part in rows.groupby("fold", sort=False)] if per_fold else [rows]
-
-
 def bootstrap_scores(
-    rows: pd.DataFrame,
-    metric,
-    n: int = 2000,
-    seed: int = 0,
-    classes=None,
-    per_fold: bool = False,
+    rows: pd.DataFrame, metric, n: int = 2000, seed: int = 0, classes=None, per_fold: bool = False
 ) -> np.ndarray:
     """Score of `n` resamples of the subjects, drawn with replacement.
 
     Of rows of several seeds it is the mean of their scores; a subject is drawn for all seeds alike.
-    Parameters are those of `bootstrap_interval`.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n,)
-    """
-    classes = classes or row_classes(rows)
-    folds = [seed_confusions(part, classes) for part in _folds(rows, per_fold)]
-    return resampled_scores(folds, get_metric(metric), n, seed).mean(axis=0)
-
-
-def bootstrap_interval(
-    rows: pd.DataFrame,
-    metric,
-    n: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-    classes=None,
-    per_fold: bool = False,
-) -> tuple[float, float]:
-    """Interval of a score, by resampling subjects.
+    The trained models stay as they are: an `interval` of these values does not contain the spread
+    over training seeds.
 
     Parameters
     ----------
@@ -247,12 +287,8 @@ def bootstrap_interval(
     metric : str or callable
         Name in `elrcn.evaluation.metrics.METRICS`, or a function of confusion matrices of shape
         (..., C, C).
-    n : int
-        Number of resamples.
-    seed : int
-        The interval is a function of the rows and this number.
-    level : float
-        Coverage, between 0 and 1.
+    n, seed : int
+        Number of resamples, and what fixes them.
     classes : sequence of str, optional
         Classes in order; default: those of the columns ``p_<class>``.
     per_fold : bool
@@ -261,165 +297,82 @@ def bootstrap_interval(
 
     Returns
     -------
-    low, high : float
-        From `interval`; NaN where there is none.
+    numpy.ndarray of float64, shape (n,)
 
     Raises
     ------
     ElrcnError
-        If there are no rows, the score is unknown or `level` is not between 0 and 1.
-
-    Notes
-    -----
-    The interval holds over subjects, with the trained models as they are; it does not contain the
-    spread over training seeds.
+        If there are no rows or the score is unknown.
     """
-    values = bootstrap_scores(rows, metric, n, seed, classes, per_fold)
-    return interval(values, [part["subject"].nunique() for part in _folds(rows, per_fold)], level)
+    folds = [subject_confusions(part, classes) for part in _folds(rows, per_fold)]
+    return resampled_scores(folds, get_metric(metric), n, seed).mean(axis=0)
 
 
-def paired(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> pd.DataFrame:
-    """Join two methods' rows by clip id, and by seed.
+def score_table(
+    rows: pd.DataFrame,
+    by: str | None = None,
+    scores: Sequence[str] = tuple(METRICS),
+    classes=None,
+    per_fold: bool = False,
+    draws: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Scores of prediction rows with their 95% intervals: of all, or of each part of them.
 
-    A method of one seed answers beside every seed of the other.
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Prediction rows of one method, of one or several seeds.
+    by : str, optional
+        Column whose every value gets a row of the table, such as ``"fold"`` or ``"subject"``;
+        ``"database"`` is read from the clip ids, and ``"seed"`` may be missing. Default: one row.
+    scores : sequence of str
+        Names in `elrcn.evaluation.metrics.METRICS`.
+    classes, per_fold
+        As for `bootstrap_scores`.
+    draws, seed : int
+        Resamples of the subjects behind each interval, and what fixes them; 0 draws: no intervals.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``clip_id, subject, true, seed, fold, predicted_a, predicted_b``, in the order of
-        `rows_a`.
-
-    Raises
-    ------
-    ElrcnError
-        If the clips, their true classes, or several seeds are not the same in both.
+        Index: the values of `by` in order of occurrence. Columns `clips`, `subjects`, and for each
+        score its value, ``<score>_low``, ``<score>_high`` and ``<score>_sd``, the standard
+        deviation over the resamples (all three NaN without draws).
     """
-    rows_a, rows_b = _same_seeds(rows_a, rows_b)
-    keys = ["clip_id", "subject", "true", "seed"]
-    for rows in (rows_a, rows_b):
-        if rows.duplicated(["clip_id", "seed"]).any():
-            raise ElrcnError("A clip has two rows in one run; compare one run at a time.")
-    both = rows_a[[*keys, "fold", "predicted"]].merge(
-        rows_b[[*keys, "predicted"]], on=keys, suffixes=("_a", "_b")
-    )
-    if not len(both) == len(rows_a) == len(rows_b):
-        raise ElrcnError(
-            f"The two methods were not measured on the same clips: {len(rows_a)} and {len(rows_b)} "
-            f"rows, {len(both)} in common.",
-            fix="run both methods on the same manifest and task",
-        )
-    return both
+    if by is None:
+        parts = {"all": rows}
+    elif by == "seed":
+        parts = by_seed(rows)
+    else:
+        column = rows["clip_id"].str.partition("/")[0] if by == "database" else rows[by]
+        parts = dict(list(rows.groupby(column, sort=False)))
+    table = {}
+    for key, part in parts.items():
+        values = (fold_mean if per_fold else pooled)(part, classes)
+        row = {"clips": values["n"], "subjects": part["subject"].nunique()}
+        for name in scores:
+            low = high = sd = np.nan
+            if draws:
+                sample = bootstrap_scores(part, name, draws, seed, classes, per_fold)
+                units = [fold["subject"].nunique() for fold in _folds(part, per_fold)]
+                (low, high), sd = interval(sample, units), np.nanstd(sample)
+            row |= {name: values[name], f"{name}_low": low, f"{name}_high": high, f"{name}_sd": sd}
+        table[key] = row
+    frame = pd.DataFrame.from_dict(table, orient="index").rename_axis(by)
+    return frame.astype({"clips": int, "subjects": int})
 
 
-def _same_seeds(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give both methods the same seeds: a single one's rows are repeated for the other's seeds."""
-    seeds_a, seeds_b = list(by_seed(rows_a)), list(by_seed(rows_b))
-    seeds = seeds_b if len(seeds_a) == 1 else seeds_a
-    if len(seeds_a) > 1 and len(seeds_b) > 1 and seeds_a != seeds_b:
-        raise ElrcnError(
-            f"One method has the seeds {seeds_a}, the other {seeds_b}.", fix="run both on the same"
-        )
-
-    def all_seeds(rows, own):
-        if len(own) > 1:
-            return rows
-        return pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
-
-    return all_seeds(rows_a, seeds_a), all_seeds(rows_b, seeds_b)
-
-
-def subject_pairs(
-    rows_a: pd.DataFrame, rows_b: pd.DataFrame, classes=None, per_fold: bool = False
-) -> list[np.ndarray]:
-    """Confusion matrices of each seed and subject under both methods.
-
-    Parameters
-    ----------
-    rows_a, rows_b : DataFrame
-        Prediction rows of the same clips.
-    classes : sequence of str, optional
-        Default: those of the columns ``p_<class>`` of `rows_a`.
-    per_fold : bool
-        One array for each fold of `rows_a`, else a single one of all clips.
-
-    Returns
-    -------
-    list of numpy.ndarray of int64, shape (2, K, S, C, C)
-        First and second method, seeds and subjects sorted.
-
-    Raises
-    ------
-    ElrcnError
-        If there are no rows, or the rows are not of the same clips.
-    """
-    classes = classes or row_classes(rows_a)
-    return [
-        np.stack(
-            [
-                seed_confusions(part.assign(predicted=part[side]), classes)
-                for side in ("predicted_a", "predicted_b")
-            ]
-        )
-        for part in _folds(paired(rows_a, rows_b), per_fold)
-    ]
-
-
-def mcnemar(rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> PairedTest:
-    """Exact McNemar test: clips that one method alone gets right are half each if they are equal.
-
-    It takes clips as independent. Where a subject's clips are alike it rejects true nulls more
-    often than its level says (``data_manifest/coverage.csv``): no table of the book rests on it.
-
-    Source: McNemar 1947, doi 10.1007/BF02295996; two-sided binomial, no approximation.
-
-    Raises
-    ------
-    ElrcnError
-        If the rows are not of the same clips.
-    """
-    both = paired(rows_a, rows_b)
-    if both["seed"].nunique() > 1:
-        raise ElrcnError("McNemar's test compares one answer a clip.", fix="choose one seed")
-    right_a = (both["predicted_a"] == both["true"]).to_numpy()
-    right_b = (both["predicted_b"] == both["true"]).to_numpy()
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    n = only_a + only_b
-    p = binomtest(only_a, n, 0.5).pvalue if n else 1.0
-    return PairedTest(float(right_a.mean() - right_b.mean()), float(p), n)
-
-
-def permutation_test(
-    rows_a: pd.DataFrame,
-    rows_b: pd.DataFrame,
-    metric,
-    n: int = 10000,
-    seed: int = 0,
-    classes=None,
-    per_fold: bool = False,
-) -> PairedTest:
-    """Paired permutation test of a score's difference, swapping the methods subject by subject.
-
-    Under the null hypothesis a subject's two sets of predictions are exchangeable; those of all
-    seeds are swapped together, and the score is the mean over seeds. All 2^S swaps
-    are done when they are at most `n`, else `n` random ones, with the observed one counted in.
-
-    Parameters are those of `bootstrap_interval`; `n` is the number of swaps.
-
-    Raises
-    ------
-    ElrcnError
-        If the rows are not of the same clips, or the score is unknown.
-    """
-    folds = subject_pairs(rows_a, rows_b, classes, per_fold)
-    differences = swapped_differences(folds, get_metric(metric), n, seed)
-    subjects = sum(pair.shape[-3] for pair in folds)
-    return PairedTest(float(differences[0]), float(swap_p_value(differences)), subjects)
+# -- Swaps of two methods
 
 
 def swapped_differences(
     folds: Sequence[np.ndarray], score: Callable, n: int = 10000, seed: int = 0
 ) -> np.ndarray:
     """Differences of two methods' scores after swapping them subject by subject.
+
+    The permutation test of a paired difference: under the null hypothesis a subject's two sets of
+    predictions are exchangeable. Those of all seeds are swapped together.
 
     Parameters
     ----------
@@ -428,7 +381,7 @@ def swapped_differences(
     score : callable
         Function of confusion matrices of shape (..., C, C).
     n, seed : int
-        Swaps, all of them if they are at most `n`, and what fixes them.
+        Swaps and what fixes them. All 2^S are done if they are at most `n`, else `n` random ones.
 
     Returns
     -------
@@ -454,7 +407,7 @@ def swapped_differences(
 
 
 def swap_p_value(differences: np.ndarray) -> np.ndarray:
-    """Share of `swapped_differences` that are as far from 0 as the first, along the last axis."""
+    """Two-sided p-value: share of `swapped_differences` as far from 0 as the first (last axis)."""
     # Swaps that tie with the observed one must count although sums round differently.
     return (np.abs(differences) >= np.abs(differences[..., :1]) - 1e-12).mean(axis=-1)
 

@@ -1,4 +1,4 @@
-"""Prediction rows on disk, a file a fold, and their file format."""
+"""Prediction rows on disk, a file a fold."""
 
 from __future__ import annotations
 
@@ -19,73 +19,7 @@ from elrcn.files import computed_once, read_json, set_aside, sweep, write, write
 
 #: First columns of a row; columns of numbers follow, such as ``p_<class>`` for each class.
 COLUMNS = ("run", "fold", "clip_id", "subject", "true", "predicted")
-_FOOT = "# rows {} sha256 {}"
-
-
-def encode_rows(rows: pd.DataFrame, run: str, fold: str, card: str = "") -> str:
-    """CSV text of one fold's rows, closed by a line with their number and a checksum.
-
-    Numbers are written as the shortest decimal that reads back as the same double (a float32
-    widens to a double exactly), so rows survive the disk bit for bit.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Columns ``clip_id, subject, true, predicted``; all others hold numbers: a probability
-        ``p_<class>`` for each class, or measures of a clip.
-    run, fold : str
-        Fill the first two columns.
-    card : str
-        Digest of what the run depends on: rows put into another run's folder are not its own.
-    """
-    numbers = [c for c in rows.columns if c not in COLUMNS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *numbers])
-    for row in rows.to_dict("records"):
-        plain = [str(row[c]) for c in COLUMNS[2:]]
-        writer.writerow([run, fold, *plain, *(repr(float(row[c])) for c in numbers)])
-    body = text.getvalue()
-    return body + _foot(body, len(rows), card) + "\n"
-
-
-def _foot(body: str, count: int, card: str) -> str:
-    return _FOOT.format(count, hashlib.sha256((card + body).encode()).hexdigest())
-
-
-def decode_rows(data: bytes, card: str = "") -> pd.DataFrame:
-    """Read what `encode_rows` wrote for the same `card`.
-
-    Raises
-    ------
-    ValueError
-        If the text does not agree with its last line: cut short, edited, of another run or of
-        another kind.
-    """
-    body, _, foot = data.decode("utf-8").removesuffix("\n").rpartition("\n")
-    body += "\n"
-    try:
-        table = list(csv.reader(io.StringIO(body)))
-    except csv.Error as error:
-        raise ValueError(str(error)) from None
-    if not table or tuple(table[0][: len(COLUMNS)]) != COLUMNS:
-        raise ValueError("not a table of prediction rows")
-    head, rows = table[0], table[1:]
-    if foot != _foot(body, len(rows), card):
-        raise ValueError("rows and checksum disagree")
-    frame = pd.DataFrame(rows, columns=head, dtype=object)
-    for column in head[len(COLUMNS) :]:
-        frame[column] = [float(v) for v in frame[column]]
-    return frame
-
-
 _FIX = "free space on the disk or choose another folder, and run again: finished folds are kept"
-
-
-def _file_name(fold: str) -> str:
-    # Readable, legal on every system, and distinct for names that differ in odd characters only.
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", fold).strip("_") or "fold"
-    return f"{plain[:80]}-{hashlib.sha256(fold.encode()).hexdigest()[:8]}.csv"
 
 
 class RunStore:
@@ -133,21 +67,11 @@ class RunStore:
             )
         if card is not None:
             card = json.loads(json.dumps(canonical(card)))
-            if known is None:
-                set_aside(path, "the run's card cannot be read")
-                write_json(path, card)
-            else:
-                self._refuse_other(known, card, path)
-        self.card = known if card is None else card
-        self.run = str(self.card.get("experiment") or self.folder.name)
-        self._card = config_hash(self.card, length=64)
-        for place in (self.folder, self.folder / "folds"):
-            sweep(place)
-
-    @staticmethod
-    def _refuse_other(known: dict, card: dict, path: Path) -> None:
-        differing = sorted(k for k in {*card, *known} if card.get(k, ...) != known.get(k, ...))
-        if differing:
+        if known is None:
+            set_aside(path, "the run's card cannot be read")
+            write_json(path, card)
+        elif card not in (None, known):
+            differing = sorted(k for k in {*card, *known} if card.get(k, ...) != known.get(k, ...))
             shown = "; ".join(
                 f"{k}: {known.get(k, '(none)')!r} there, {card.get(k, '(none)')!r} now"
                 for k in differing
@@ -157,10 +81,18 @@ class RunStore:
                 where=path,
                 fix="choose another folder, or delete this one to start afresh",
             )
+        self.card = known if card is None else card
+        self.run = str(self.card.get("experiment") or self.folder.name)
+        self._card = config_hash(self.card, length=64)
+        for place in (self.folder, self.folder / "folds"):
+            sweep(place)
 
     def path(self, fold: str) -> Path:
         """File of one fold's rows."""
-        return self.folder / "folds" / _file_name(fold)
+        # Readable, legal on every system, and distinct for names that differ in odd characters.
+        plain = re.sub(r"[^A-Za-z0-9]+", "_", fold).strip("_") or "fold"
+        digest = hashlib.sha256(fold.encode()).hexdigest()[:8]
+        return self.folder / "folds" / f"{plain[:80]}-{digest}.csv"
 
     def plan(self, folds: Iterable[str]) -> None:
         """Record the names of all folds of the run, in the order `rows` joins them.
@@ -194,35 +126,42 @@ class RunStore:
         name : str
             The fold's name.
         rows : pandas.DataFrame
-            Columns ``clip_id, subject, true, predicted`` and one ``p_<class>`` a class; ``run``
-            and ``fold`` are filled in.
+            Columns ``clip_id, subject, true, predicted``; all others hold numbers: a probability
+            ``p_<class>`` for each class, or measures of a clip. ``run`` and ``fold`` are filled in.
         """
-        write(self.path(name), encode_rows(rows, self.run, name, self._card), _FIX)
+        numbers = [column for column in rows.columns if column not in COLUMNS]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*COLUMNS, *numbers])
+        for row in rows.to_dict("records"):
+            plain = [str(row[column]) for column in COLUMNS[2:]]
+            writer.writerow([self.run, name, *plain, *(repr(float(row[c])) for c in numbers)])
+        body = text.getvalue()
+        write(self.path(name), body + self._foot(body, len(rows)) + "\n", _FIX)
+
+    def _foot(self, body: str, count: int) -> str:
+        # The card is part of the checksum: rows put into another run's folder are not its own.
+        digest = hashlib.sha256((self._card + body).encode()).hexdigest()
+        return f"# rows {count} sha256 {digest}"
 
     def read_fold(self, name: str) -> pd.DataFrame | None:
         """Rows of one fold; None if they are missing, damaged or another run's."""
         try:
-            frame = decode_rows(self.path(name).read_bytes(), self._card)
-        except (OSError, ValueError):
+            text = self.path(name).read_bytes().decode("utf-8").removesuffix("\n")
+            body, _, foot = text.rpartition("\n")
+            body += "\n"
+            head, *rows = csv.reader(io.StringIO(body))
+            if tuple(head[: len(COLUMNS)]) != COLUMNS or foot != self._foot(body, len(rows)):
+                return None
+            frame = pd.DataFrame(rows, columns=head, dtype=object)
+            for column in head[len(COLUMNS) :]:
+                frame[column] = [float(value) for value in frame[column]]
+        except (OSError, ValueError, csv.Error):
             return None
-        return None if (frame["fold"] != name).any() else frame
+        return frame if (frame["fold"] == name).all() else None
 
-    def folds_done(self) -> list[str]:
-        """Names of the planned folds whose rows are stored and whole, in order."""
-        return list(self._folds())
-
-    def _folds(self) -> dict[str, pd.DataFrame]:
-        # Only planned folds: a file that came from elsewhere is none of this run's.
-        read = {name: self.read_fold(name) for name in self.planned()}
-        return {name: frame for name, frame in read.items() if frame is not None and len(frame)}
-
-    def rows(self, partial: bool = False) -> pd.DataFrame:
+    def rows(self) -> pd.DataFrame:
         """All prediction rows, folds in the planned order.
-
-        Parameters
-        ----------
-        partial : bool
-            Return what there is of an unfinished run instead of refusing it.
 
         Returns
         -------
@@ -232,20 +171,19 @@ class RunStore:
         Raises
         ------
         ElrcnError
-            If folds are missing or damaged and `partial` is false.
+            If folds are missing or damaged.
         """
-        found = self._folds()
-        missing = [name for name in self.planned() if name not in found]
-        if not partial and (missing or not found):
+        # Only planned folds: a file that came from elsewhere is none of this run's.
+        read = {name: self.read_fold(name) for name in self.planned()}
+        missing = [name for name, frame in read.items() if frame is None or not len(frame)]
+        if missing or not read:
             raise ElrcnError(
                 f"The run is not finished: {len(missing) or 'all'} folds have no rows"
                 + (f" (first: {missing[0]})." if missing else "."),
                 where=self.folder,
                 fix="run the same command again; it does only what is missing",
             )
-        if not found:
-            return pd.DataFrame(columns=list(COLUMNS))
-        return pd.concat(found.values(), ignore_index=True)
+        return pd.concat(read.values(), ignore_index=True)
 
     def add_timing(self, fold: str, **seconds) -> None:
         """Add a line to ``timing.csv``.

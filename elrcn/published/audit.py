@@ -2,6 +2,10 @@
 
 Each function returns one table of the audit page; every column can be redone by hand. Which right
 answers a printed score can stand for is found in `elrcn.published.rounding`.
+
+`results` and `counts` are always those of `elrcn.published.numbers.load_published` and
+`load_counts` there. Tables about UAR, WAR and F1 of Section IV-D want the results of
+`columns_put_right`, as `audit` gives them.
 """
 
 from __future__ import annotations
@@ -15,14 +19,12 @@ import numpy as np
 import pandas as pd
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.metrics import METRICS
+from elrcn.evaluation.metrics import METRICS, confusion_matrix
 from elrcn.published.numbers import (
     CLAIMED_CLIPS,
     FIVE_EMOTIONS,
     class_sets,
     clip_sets,
-    load_counts,
-    load_published,
 )
 from elrcn.published.rounding import (
     Fold,
@@ -73,6 +75,10 @@ def _fold_sizes(counts: pd.DataFrame) -> list[dict[str, int]]:
     return [sets[name] for name in _TESTED.values()]
 
 
+def _largest(sizes: dict[str, int]) -> str:
+    return max(sizes, key=sizes.__getitem__)
+
+
 def swapped_columns(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Which of the two recalls of Section IV-D's folds are accuracies, and what they average to.
 
@@ -88,18 +94,18 @@ def swapped_columns(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame
         raise ElrcnError("The results hold no row of Section IV-D.")
     method, sets = text["method"].iloc[0], clip_sets(counts)
     table = results[(results["source"] == "Table III") & (results["method"] == method)]
+    cells = text.set_index(["metric", "database"])["printed"]
     entries = []
     for metric in ("UAR", "WAR"):
         entry: dict = {"column of the text": metric}
         shares, printed, chance = [], [], 1.0
         for database, tested in _TESTED.items():
-            cell = text[(text["metric"] == metric) & (text["database"] == database)]["printed"]
-            n = sets[tested]
-            right = grim(cell.iloc[0], n)
-            entry[database] = cell.iloc[0]
+            value, n = cells[metric, database], sets[tested]
+            right = grim(value, n)
+            entry[database] = value
             entry[f"{database}: k/n"] = ", ".join(f"{k}/{n}" for k in right)
             shares.append(Fraction(right[0], n) if len(right) == 1 else None)
-            printed.append(Fraction(cell.iloc[0]))
+            printed.append(Fraction(value))
             chance *= grim_chance(n, 3)
         exact = None not in shares
         mean = sum(shares if exact else printed) / 2
@@ -120,17 +126,8 @@ def columns_put_right(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFra
     """Return `results` with UAR and WAR of Section IV-D exchanged, if they stand swapped there.
 
     They do if the printed UARs are accuracies of the test clips and the printed WARs are not
-    (`swapped_columns`); otherwise `results` itself comes back.
-
-    Parameters
-    ----------
-    results, counts : pandas.DataFrame
-        From `elrcn.published.numbers.load_published` and `load_counts` there.
-
-    Raises
-    ------
-    ElrcnError
-        If the results hold no row of Section IV-D.
+    (`swapped_columns`, which also refuses results without a row of Section IV-D); otherwise
+    `results` itself comes back.
     """
     columns = swapped_columns(results, counts).set_index("column of the text")
     accuracy = columns["accuracies in both folds"]
@@ -151,13 +148,6 @@ def grim_table(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     folds of HDE against their test database. Accuracies of Table III are means of two fractions
     and are in `grim_means`. The verdicts assume that accuracies are pooled, see
     `elrcn.published.rounding`.
-
-    Parameters
-    ----------
-    results : pandas.DataFrame
-        From `columns_put_right`.
-    counts : pandas.DataFrame
-        From `elrcn.published.numbers.load_counts`.
 
     Returns
     -------
@@ -187,17 +177,9 @@ def grim_table(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def chance_passes(table: pd.DataFrame) -> dict[str, float]:
-    """Count how many values of `table` fit, and how many would if all had been made up.
+    """Count how many tries, rows of `grim_table`, fit, and how many would if all were made up.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of `grim_table`, one per try.
-
-    Returns
-    -------
-    dict
-        ``tries``, ``passes``, and ``expected``: the sum of the tries' chances.
+    ``tries``, ``passes``, and ``expected``: the sum of the tries' chances.
     """
     return {
         "tries": len(table),
@@ -247,18 +229,6 @@ def other_clips(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 # -- Tables about the largest class
 
 
-def _largest(sizes: dict[str, int]) -> str:
-    return max(sizes, key=sizes.__getitem__)
-
-
-def majority_matrix(sizes: dict[str, int], answer: str) -> np.ndarray:
-    """Confusion matrix of always answering `answer` on clips of class `sizes`."""
-    labels = list(sizes)
-    matrix = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    matrix[:, labels.index(answer)] = list(sizes.values())
-    return matrix
-
-
 def majority_rows(counts: pd.DataFrame) -> pd.DataFrame:
     """Score always answering the largest class under each protocol.
 
@@ -268,22 +238,25 @@ def majority_rows(counts: pd.DataFrame) -> pd.DataFrame:
         Protocol, class answered, its clips out of n, and all scores. In HDE the class answered is
         the largest of the training database, and the scores are the mean of the folds.
     """
-    sources = {FIVE_EMOTIONS: "Table I", "CDE, classes I to V": "Table II"}
+    hde = "HDE, mean of both directions"
+    sources = {FIVE_EMOTIONS: "Table I", "CDE, classes I to V": "Table II", hde: "Table III"}
     samm, casme2 = _fold_sizes(counts)
-    cases = [
-        (sources.get(name, ""), name, [(sizes, sizes)])
+    # For each set of clips its folds: sizes of the classes tested, and of those trained on.
+    cases = {
+        name: [(sizes, sizes)]
         for name, sizes in class_sets(counts).items()
         if not name.startswith("SAMM")
-    ]
-    hde = [(samm, casme2), (casme2, samm)]  # tested, trained
-    cases.append(("Table III", "HDE, mean of both directions", hde))
+    }
+    cases[hde] = [(samm, casme2), (casme2, samm)]
     entries = []
-    for source, name, folds in cases:
-        answers = [_largest(trained) for _, trained in folds]
-        matrices = [majority_matrix(f[0], one) for f, one in zip(folds, answers, strict=True)]
+    for name, folds in cases.items():
+        answers, matrices = [_largest(trained) for _, trained in folds], []
+        for (tested, _), answer in zip(folds, answers, strict=True):
+            true = np.repeat(list(tested), list(tested.values()))
+            matrices.append(confusion_matrix(true, [answer] * len(true), tested))
         entries.append(
             {
-                "source": source,
+                "source": sources.get(name, ""),
                 "clips": name,
                 "answer": ", ".join(answers),
                 "k/n": ", ".join(f"{m.diagonal().sum()}/{m.sum()}" for m in matrices),
@@ -378,11 +351,6 @@ def f1_identity(results: pd.DataFrame) -> pd.DataFrame:
     authors' code takes the harmonic mean F = 2 P U / (P + U) of macro precision P and UAR = U;
     solved for P it is ``implied_precision`` = F U / (2 U - F), which must lie between 0 and 1.
     For means of two folds (Table III) that solution is only approximate: ``exact`` is false.
-
-    Parameters
-    ----------
-    results : pandas.DataFrame
-        From `columns_put_right`.
     """
     entries = []
     for row, values in _rows(results):
@@ -429,13 +397,6 @@ def uar_search(results: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
     The right answers are those that the accuracy in the same row stands for (`grim`). Table III,
     whose rows are means of two folds, is in `hde_pairs`.
-
-    Parameters
-    ----------
-    results : pandas.DataFrame
-        From `columns_put_right`.
-    counts : pandas.DataFrame
-        From `elrcn.published.numbers.load_counts`.
 
     Returns
     -------
@@ -547,10 +508,8 @@ def wrong_label(reports: pd.DataFrame, counts: pd.DataFrame, clips: int = 1) -> 
 
     Parameters
     ----------
-    reports : pandas.DataFrame
-        From `elrcn.published.numbers.load_user_reports`.
-    counts : pandas.DataFrame
-        From `elrcn.published.numbers.load_counts`.
+    reports, counts : pandas.DataFrame
+        From `elrcn.published.numbers.load_user_reports` and `load_counts` there.
     clips : int
         Most clips moved from one of the five emotions to another.
 
@@ -579,54 +538,39 @@ def wrong_label(reports: pd.DataFrame, counts: pd.DataFrame, clips: int = 1) -> 
                 fix="give it with all its digits",
             )
         for sizes in moved_sizes(list(published.values()), clips):
+            moves = zip(published, np.subtract(sizes, list(published.values())), strict=True)
+            denominator = lcm(*sizes) * len(sizes)
+            multiple = round(values["UAR"] * denominator)
+            exact = Fraction(multiple, denominator)
+            distance = abs(exact - values["UAR"])
+            # Farther away than the program's own rounding, no diagonal at all has this UAR.
+            close = distance <= FLOAT_ERROR
+            diagonals = count_diagonals([(sizes, right)], exact, exact) if close else 0
             entries.append(
                 {
                     "report": report,
-                    "moved": _moves(published, sizes),
+                    "moved": ", ".join(f"{k} {change:+d}" for k, change in moves if change)
+                    or "none",
                     "sizes": "/".join(map(str, sizes)),
-                    **_exactly(values["UAR"], sizes, right),
+                    "right": right,
+                    "denominator": denominator,
+                    "multiple": multiple,
+                    "distance": float(distance),
+                    "diagonals": diagonals,
+                    "possible": diagonals > 0,
                 }
             )
     return pd.DataFrame(entries)
 
 
-def _moves(published: dict[str, int], sizes: Sequence[int]) -> str:
-    changes = {k: new - old for (k, old), new in zip(published.items(), sizes, strict=True)}
-    return ", ".join(f"{k} {change:+d}" for k, change in changes.items() if change) or "none"
-
-
-def _exactly(uar: Fraction, sizes: Sequence[int], right: int) -> dict:
-    denominator = lcm(*sizes) * len(sizes)
-    multiple = round(uar * denominator)
-    exact = Fraction(multiple, denominator)
-    # Farther away than the program's own rounding, no diagonal at all has this UAR.
-    close = abs(exact - uar) <= FLOAT_ERROR
-    diagonals = count_diagonals([(sizes, right)], exact, exact) if close else 0
-    return {
-        "right": right,
-        "denominator": denominator,
-        "multiple": multiple,
-        "distance": float(abs(exact - uar)),
-        "diagonals": diagonals,
-        "possible": diagonals > 0,
-    }
-
-
 # -- All of it
 
 
-def audit(results: pd.DataFrame | None = None, counts: pd.DataFrame | None = None) -> dict:
+def audit(results: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """All tables of the audit page by name, recomputed from the published numbers.
 
-    Parameters
-    ----------
-    results : pandas.DataFrame, optional
-        What `elrcn.published.numbers.load_published` returns.
-    counts : pandas.DataFrame, optional
-        What `elrcn.published.numbers.load_counts` returns.
+    Each is that of a function of this module.
     """
-    results = load_published() if results is None else results
-    counts = load_counts() if counts is None else counts
     right = columns_put_right(results, counts)
     return {
         "grim": grim_table(right, counts),

@@ -17,15 +17,20 @@ CLAIMED_CLIPS = 247
 #: Names of the two sets of clips that Table I may be about; the other sets are of classes I to V.
 FIVE_EMOTIONS, PAPER_TEXT = "CASME II, five emotions", "CASME II, the paper's text"
 
-_PUBLISHED = ("source", "protocol", "database", "classes", "method", "metric", "value", "role")
-_RECOVERED = ("figure", "method", "label", "value", "note")
-_REPORTS = ("report", "date", "metric", "value", "settings", "source", "note")
-#: How the paper marks the rows its authors measured again themselves.
-_REPRODUCED = " (reproduced)"
+
+def _read(path: str | Path | None, name: str, **options) -> tuple[Path, pd.DataFrame]:
+    """Where the file `name` of ``data_manifest/`` (or `path`) lies, and its table."""
+    path = Path(path) if path else find_workspace().data_manifest / name
+    try:
+        return path, pd.read_csv(path, **options)
+    except FileNotFoundError:
+        raise ElrcnError(
+            "A file of published numbers is missing.", where=path, fix="restore the file from git"
+        ) from None
 
 
 def read_values(
-    path: str | Path | None, name: str, columns: Sequence[str], which: str, one: str
+    path: str | Path | None, name: str, columns: Sequence[str], one: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Read a file of ``data_manifest/`` whose column `value` holds fractions.
 
@@ -38,21 +43,16 @@ def read_values(
     columns : sequence of str
         What is returned: columns of the file, `value` among them, and ``printed`` (str) for the
         values as they are written there, trailing zeros and all.
-    which, one : str
-        Names of the file's content and of one of its values, for errors.
+    one : sequence of str
+        Columns that together have one value.
 
     Raises
     ------
     ElrcnError
-        If the file is missing, lacks a column or holds a value that is no number in [0, 1].
+        If the file is missing, lacks a column, or holds a value twice or one that is no number in
+        [0, 1].
     """
-    path = Path(path) if path else find_workspace().data_manifest / name
-    try:
-        table = pd.read_csv(path, dtype={"value": str})
-    except FileNotFoundError:
-        raise ElrcnError(
-            f"{which} are missing.", where=path, fix="restore the file from git"
-        ) from None
+    path, table = _read(path, name, dtype={"value": str})
     if "value" in table:
         table["printed"] = table["value"].str.strip()
         table["value"] = pd.to_numeric(table["printed"], errors="coerce")
@@ -60,7 +60,10 @@ def read_values(
     if missing:
         raise ElrcnError(f"Columns are missing: {', '.join(missing)}.", where=path)
     if not table["value"].between(0, 1).all():
-        raise ElrcnError(f"{one} is no number or lies outside [0, 1].", where=path)
+        raise ElrcnError("A value is no number or lies outside [0, 1].", where=path)
+    if one and (twice := table.duplicated(list(one))).any():
+        row = ", ".join(table.loc[twice, list(one)].iloc[0].astype(str))
+        raise ElrcnError(f"There are two values of {row}.", where=path)
     return table[list(columns)]
 
 
@@ -83,24 +86,9 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
     ElrcnError
         If the file is missing, lacks a column, holds a value outside [0, 1] or a number twice.
     """
-    table = read_values(
-        path,
-        "paper_results.csv",
-        (*_PUBLISHED, "printed"),
-        "The paper's results",
-        "A published value",
-    )
-    twice = table.duplicated(["source", "protocol", "database", "method", "metric"])
-    if twice.any():
-        row = table[twice].iloc[0]
-        raise ElrcnError(f"{row['source']}: {row['method']} has two values of {row['metric']}.")
-    return table
-
-
-def published_sources(table: pd.DataFrame | None = None) -> list[str]:
-    """Names of the tables and sections that hold numbers, in the paper's order."""
-    table = load_published() if table is None else table
-    return list(table["source"].unique())
+    columns = ("source", "protocol", "database", "classes", "method", "metric", "value", "role")
+    one = ("source", "protocol", "database", "method", "metric")
+    return read_values(path, "paper_results.csv", (*columns, "printed"), one)
 
 
 def published_table(source: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -127,7 +115,7 @@ def published_table(source: str, table: pd.DataFrame | None = None) -> pd.DataFr
     table = load_published() if table is None else table
     part = table[table["source"] == source]
     if part.empty:
-        known = ", ".join(published_sources(table))
+        known = ", ".join(table["source"].unique())
         raise ElrcnError(f"The paper has no results called {source!r}.", fix=f"choose one: {known}")
     if part["database"].nunique() > 1:
         part = part.assign(method=part["method"] + ", " + part["database"])
@@ -143,10 +131,8 @@ def published_name(method: str, published: pd.DataFrame) -> str | None:
 
     The paper writes "LBP-TOP (reproduced)" for what is called LBP-TOP here.
     """
-    for name in (method, method + _REPRODUCED):
-        if name in published.index:
-            return name
-    return None
+    names = (method, f"{method} (reproduced)")
+    return next((name for name in names if name in published.index), None)
 
 
 def recovered_bars(figure: str, path: str | Path | None = None) -> dict[str, float]:
@@ -172,12 +158,9 @@ def recovered_bars(figure: str, path: str | Path | None = None) -> dict[str, flo
     ElrcnError
         If the file is missing, lacks a column, holds a value outside [0, 1] or a bar twice.
     """
-    name = "recovered_bars.csv"
-    table = read_values(path, name, _RECOVERED, "The bars of the authors' script", "A bar")
-    if table.duplicated(["figure", "method"]).any():
-        raise ElrcnError("A bar has two values.", path or find_workspace().data_manifest / name)
-    part = table[table["figure"] == figure]
-    return {str(m): float(v) for m, v in zip(part["method"], part["value"], strict=True)}
+    columns = ("figure", "method", "label", "value", "note")
+    table = read_values(path, "recovered_bars.csv", columns, ("figure", "method"))
+    return table[table["figure"] == figure].set_index("method")["value"].to_dict()
 
 
 def load_user_reports(path: str | Path | None = None) -> pd.DataFrame:
@@ -199,7 +182,8 @@ def load_user_reports(path: str | Path | None = None) -> pd.DataFrame:
     ElrcnError
         If the file is missing, lacks a column or holds a value outside [0, 1].
     """
-    return read_values(path, "user_reports.csv", _REPORTS, "The users' reports", "A reported value")
+    columns = ("report", "date", "metric", "value", "settings", "source", "note")
+    return read_values(path, "user_reports.csv", columns)
 
 
 def load_counts(path: str | Path | None = None) -> pd.DataFrame:
@@ -215,29 +199,23 @@ def load_counts(path: str | Path | None = None) -> pd.DataFrame:
     ElrcnError
         If the file is missing.
     """
-    path = Path(path) if path else find_workspace().data_manifest / "published_counts.csv"
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        raise ElrcnError(
-            "The published counts are missing.", where=path, fix="restore the file from git"
-        ) from None
+    return _read(path, "published_counts.csv")[1]
 
 
 def published_counts(
     path: str | Path | None = None,
 ) -> dict[tuple[str, str, str], tuple[int, int | None]]:
-    """Look-up of published clips and subjects (None: not published) by (database, group, label).
+    """Look up published clips and subjects (None: not published) by (database, group, label).
 
-    Parameters
-    ----------
-    path : path-like, optional
-        As for `load_counts`, and it raises the same.
+    `path` and errors as of `load_counts`.
     """
-    counts = load_counts(path)
-    keys = counts[["database", "group", "label"]].itertuples(index=False, name=None)
-    subjects = (None if pd.isna(n) else int(n) for n in counts["subjects"])
-    return dict(zip(keys, zip(map(int, counts["clips"]), subjects, strict=True), strict=True))
+    return {
+        (row.database, row.group, row.label): (
+            int(row.clips),
+            None if pd.isna(row.subjects) else int(row.subjects),
+        )
+        for row in load_counts(path).itertuples()
+    }
 
 
 def class_sizes(counts: pd.DataFrame, database: str, group: str) -> dict[str, int]:

@@ -12,8 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation import metrics
-from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.evaluation.statistics import score_table
 from elrcn.report.html import SCORES as TITLES
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style
 from elrcn.report.tables import convergence_note
@@ -64,26 +63,22 @@ def ablation_table(
     for method in methods:
         if method.name not in results:
             continue
-        rows = results[method.name]
-        values = metrics.pooled(rows, classes)
-        row = {
-            "method": method.label,
-            "group": method.group,
-            "clips": len(rows),
-            "subjects": rows["subject"].nunique(),
-        }
-        for score in SCORES:
-            interval = (np.nan, np.nan)
-            if draws:
-                interval = bootstrap_interval(rows, score, n=draws, seed=seed, classes=classes)
-            row[score], row[f"{score}_low"], row[f"{score}_high"] = values[score], *interval
-        row["authors_f1"] = values["authors_f1"]
+        row = score_table(
+            results[method.name],
+            scores=(*SCORES, "authors_f1"),
+            classes=classes,
+            draws=draws,
+            seed=seed,
+        ).assign(method=method.label, group=method.group)
         if recovered:
             row["recovered"] = recovered.get(method.name, np.nan)
         table.append(row)
     if not table:
         raise ElrcnError("There are no results to make a table of.")
-    frame = pd.DataFrame(table)
+    columns = ["method", "group", "clips", "subjects"]
+    columns += [score + end for score in SCORES for end in ("", "_low", "_high")]
+    columns += ["authors_f1", "recovered"] if recovered else ["authors_f1"]
+    frame = pd.concat(table, ignore_index=True)[columns]
     frame.attrs["note"] = convergence_note(results, methods)
     return frame
 

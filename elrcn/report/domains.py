@@ -8,7 +8,7 @@ import cv2
 import pandas as pd
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.metrics import fold_scores
+from elrcn.evaluation.statistics import score_table
 from elrcn.manifest import Manifest
 
 
@@ -27,17 +27,13 @@ def by_database(
     for method in methods:
         if method.name not in results:
             continue
-        rows = results[method.name]
-        parts = rows.assign(database=rows["clip_id"].str.partition("/")[0])
-        scores = fold_scores(parts, tuple(classes), by="database")
+        scores = score_table(results[method.name], "database", ("uar", "war"), classes)
         table[method.label] = {
             f"{database} {title}": scores.loc[database, column]
             for database in sorted(scores.index)
-            for title, column in (("clips", "n"), ("UAR", "uar"), ("WAR", "war"))
+            for title, column in (("clips", "clips"), ("UAR", "uar"), ("WAR", "war"))
         }
-    frame = pd.DataFrame.from_dict(table, orient="index").rename_axis("method")
-    counts = [name for name in frame.columns if name.endswith(" clips")]
-    return frame.astype(dict.fromkeys(counts, int))
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis("method")
 
 
 def database_table(manifest: Manifest, classes: Sequence[str]) -> pd.DataFrame:

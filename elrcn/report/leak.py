@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from elrcn.evaluation.decisions import best_choice, compare, oracle_rows, others_rows
-from elrcn.evaluation.metrics import pooled
-from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.evaluation.statistics import score_table
 from elrcn.report.html import interval_text
 
 #: Rules of `leak_table` in its order: name, and whether they look at the test subject's answers.
@@ -61,7 +60,7 @@ def leak_table(
     found = {}
     for rule, (choice, looks) in RULES.items():
         part = rows[rule]
-        low, high = bootstrap_interval(part, "uar", draws, seed, classes=classes)
+        scores = score_table(part, None, ["uar", "war"], classes, draws=draws, seed=seed).iloc[0]
         gain, over_last = (
             compare(part, rows[base], "uar", draws, seed, classes=classes)
             for base in ("others", "last")
@@ -72,16 +71,14 @@ def leak_table(
             "choice": choice,
             "looks": looks,
             "epochs": " to ".join(map(str, dict.fromkeys((chosen or [""])[i] for i in (0, -1)))),
-            "uar": pooled(part, classes)["uar"],
-            "uar_low": low,
-            "uar_high": high,
+            **scores[["uar", "uar_low", "uar_high"]],
             "gain": gain.difference,
             "gain_low": gain.low,
             "gain_high": gain.high,
             "over_last": over_last.difference,
             "over_last_low": over_last.low,
             "over_last_high": over_last.high,
-            "war": pooled(part, classes)["war"],
+            "war": scores["war"],
             "war_over_last": war.difference,
             "war_over_last_low": war.low,
             "war_over_last_high": war.high,

@@ -10,12 +10,7 @@ import pandas as pd
 
 from elrcn.evaluation.decisions import best_of_gain, least_above_chance
 from elrcn.evaluation.metrics import pooled
-from elrcn.evaluation.statistics import (
-    bootstrap_interval,
-    bootstrap_scores,
-    interval,
-    least_units,
-)
+from elrcn.evaluation.statistics import least_units, score_table
 from elrcn.published.numbers import read_values
 from elrcn.report.html import SCORES
 
@@ -43,16 +38,15 @@ def seed_table(
         Columns `variant`, `seed`, `clips`, `subjects`, `uar`, `uar_low`, `uar_high` (95%) and
         `uar_sd`, the standard deviation over the resamples.
     """
-    table = []
-    for variant, by_seed in runs.items():
-        for number, rows in by_seed.items():
-            values = bootstrap_scores(rows, "uar", draws, seed, classes)
-            score = pooled(rows, classes)["uar"]
-            n, subjects = len(rows), rows["subject"].nunique()
-            low, high = interval(values, subjects)
-            table.append((variant, number, n, subjects, score, low, high, np.nanstd(values)))
-    columns = ["variant", "seed", "clips", "subjects", "uar", "uar_low", "uar_high", "uar_sd"]
-    return pd.DataFrame(table, columns=columns)
+    table = pd.concat(
+        {
+            (variant, number): score_table(rows, None, ["uar"], classes, draws=draws, seed=seed)
+            for variant, by_seed in runs.items()
+            for number, rows in by_seed.items()
+        },
+        names=["variant", "seed"],
+    )
+    return table.droplevel(2).reset_index()
 
 
 def seed_spread(
@@ -125,10 +119,11 @@ def unit_table(
     """
     found = {}
     for method, rows in runs.items():
-        row = {"uar": pooled(rows, classes)["uar"]}
+        row = {}
         for unit, part in (("clips", rows.assign(subject=rows["clip_id"])), ("subjects", rows)):
-            low, high = bootstrap_interval(part, "uar", draws, seed, classes=classes)
-            row[f"{unit}_low"], row[f"{unit}_high"] = low, high
+            scores = score_table(part, None, ["uar"], classes, draws=draws, seed=seed).iloc[0]
+            row["uar"] = scores["uar"]
+            row[f"{unit}_low"], row[f"{unit}_high"] = scores[["uar_low", "uar_high"]]
         below = row["clips_high"] - row["clips_low"]
         row["ratio"] = (row["subjects_high"] - row["subjects_low"]) / below if below else np.nan
         found[method] = row
@@ -169,7 +164,7 @@ def load_coverage(path: str | Path | None = None) -> pd.DataFrame:
     """
     columns = ("case", "folds", "subjects", "clips", "quantity", "score", "way", "value", "error",
                "simulations")  # fmt: skip
-    return read_values(path, "coverage.csv", columns, "The measured coverages", "A coverage")
+    return read_values(path, "coverage.csv", columns)
 
 
 def coverage_table(coverage: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import metrics
 from elrcn.evaluation.metrics import by_seed
-from elrcn.evaluation.statistics import bootstrap_interval
+from elrcn.evaluation.statistics import score_table
 from elrcn.files import write
 from elrcn.published.numbers import METRICS as PUBLISHED_METRICS
 from elrcn.published.numbers import published_name
@@ -199,23 +199,10 @@ def result_table(
 
 
 def _measure(rows, classes, per_fold, draws, seed, names) -> dict:
-    score = metrics.fold_mean if per_fold else metrics.pooled
-    values, seeds = score(rows, classes), by_seed(rows).values()
-    each = [f"{score(part, classes)['uar']:.3f}" for part in seeds]
-    entry = {
-        "clips": rows["clip_id"].nunique(),
-        "subjects": rows["subject"].nunique(),
-        "seeds": len(each),
-        "uar_of_seeds": " ".join(each) if len(each) > 1 else "",
-    }
-    for name in names:
-        entry[name] = values[name]
-        if draws:
-            interval = bootstrap_interval(
-                rows, name, n=draws, seed=seed, classes=classes, per_fold=per_fold
-            )
-            entry[f"{name}_low"], entry[f"{name}_high"] = interval
-    return entry
+    table = score_table(rows, None, names, classes, per_fold, draws, seed)
+    each = [f"{uar:.3f}" for uar in score_table(rows, "seed", ["uar"], classes, per_fold)["uar"]]
+    seeds = {"seeds": len(each), "uar_of_seeds": " ".join(each) if len(each) > 1 else ""}
+    return table.to_dict("records")[0] | seeds
 
 
 def subject_table(results: Mapping[str, pd.DataFrame], methods: Sequence) -> pd.DataFrame:

@@ -135,7 +135,6 @@ def test_settings_without_sense_are_refused():
     for call in (
         lambda: d.least_above_chance(0, 0.2),
         lambda: d.least_above_chance(10, 1.0),
-        lambda: d.power_factor(10, power=1.0),
     ):
         with pytest.raises(ElrcnError, match="between 0 and 1"):
             call()

@@ -6,11 +6,23 @@ import pytest
 from scipy.stats import norm, t
 
 from elrcn.errors import ElrcnError
-from elrcn.evaluation.decisions import bootstrap_difference, compare
-from elrcn.evaluation.metrics import fold_mean, pooled, scores
-from elrcn.evaluation.statistics import bootstrap_interval, permutation_test
+from elrcn.evaluation.decisions import compare
+from elrcn.evaluation.metrics import fold_mean, pooled, scores, uar
+from elrcn.evaluation.statistics import (
+    bootstrap_scores,
+    interval,
+    subject_pairs,
+    swap_p_value,
+    swapped_differences,
+)
 
 CLASSES = ("a", "b", "c")
+
+
+def ends(*args, **kwargs):
+    """Interval of a difference."""
+    found = compare(*args, swaps=50, **kwargs)
+    return found.low, found.high
 
 
 def rows_of(right, subjects=8, clips=6, seed=0):
@@ -44,7 +56,7 @@ def two_methods(seed, gain, subjects=8, clips=6):
 @pytest.mark.parametrize("per_fold", [False, True])
 def test_interval_equals_resampling_the_rows_of_both_methods_together(per_fold):
     a, b = two_methods(1, 0.2)
-    low, high = bootstrap_difference(a, b, "uar", n=40, seed=3, level=0.5, per_fold=per_fold)
+    low, high = ends(a, b, "uar", n=40, seed=3, level=0.5, per_fold=per_fold)
     folds = ["one", "two"] if per_fold else [["one", "two"]]
     g, total = np.random.default_rng(3), np.zeros(40)
     for fold in folds:
@@ -71,19 +83,19 @@ def test_interval_equals_resampling_the_rows_of_both_methods_together(per_fold):
 
 def test_order_of_methods_turns_the_sign_and_order_of_rows_is_nothing():
     a, b = two_methods(2, 0.25)
-    low, high = bootstrap_difference(a, b, "war")
-    assert bootstrap_difference(b, a, "war") == pytest.approx((-high, -low))
+    low, high = ends(a, b, "war")
+    assert ends(b, a, "war") == pytest.approx((-high, -low))
     shuffled = b.sample(frac=1, random_state=0)
     assert compare(a, b) == compare(a, shuffled)
     # Nothing that the draws could tell: no interval, rather than one of no width.
-    assert np.isnan(bootstrap_difference(a, a, "uar")).all()
+    assert np.isnan(ends(a, a, "uar")).all()
 
 
 def test_pairing_takes_out_what_subjects_share():
     a, b = two_methods(3, 0.05, subjects=20)
     b["predicted"] = a["predicted"].where(np.arange(len(a)) % 17 > 0, b["predicted"])
-    low, high = bootstrap_difference(a, b, "war")
-    alone = bootstrap_interval(a, "war")
+    low, high = ends(a, b, "war")
+    alone = interval(bootstrap_scores(a, "war"), 20)
     assert high - low < 0.5 * (alone[1] - alone[0])
 
 
@@ -91,8 +103,7 @@ def test_no_difference_is_within_the_interval_about_as_often_as_it_says():
     inside = sum(
         low <= 0 <= high
         for low, high in (
-            bootstrap_difference(*two_methods(seed, 0.0, subjects=20), "war", n=300)
-            for seed in range(100)
+            ends(*two_methods(seed, 0.0, subjects=20), "war", n=300) for seed in range(100)
         )
     )
     assert 85 <= inside <= 100
@@ -106,7 +117,8 @@ def test_compare_holds_the_difference_and_both_tests(per_fold):
     assert c.difference == pytest.approx(summary(a)["uar"] - summary(b)["uar"])
     assert c.low <= c.difference <= c.high
     assert c.subjects == 16
-    assert c.p_value == permutation_test(a, b, "uar", per_fold=per_fold).p_value
+    swapped = swapped_differences(subject_pairs(a, b, per_fold=per_fold), uar)
+    assert c.p_value == swap_p_value(swapped) and c.difference == swapped[0]
 
 
 def test_other_clips_and_a_wrong_level_are_refused():
@@ -114,6 +126,6 @@ def test_other_clips_and_a_wrong_level_are_refused():
     with pytest.raises(ElrcnError, match="same clips"):
         compare(a, b.iloc[1:])
     with pytest.raises(ElrcnError, match="level"):
-        bootstrap_difference(a, b, "uar", level=95)
+        ends(a, b, "uar", level=95)
     with pytest.raises(ElrcnError, match="no prediction rows"):
         compare(a.iloc[:0], b.iloc[:0])

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, norm, t
+from scipy.stats import norm, t
 
 from elrcn.errors import ElrcnError
 from elrcn.evaluation import statistics as s
-from elrcn.evaluation.metrics import METRICS, fold_mean, pooled, scores
+from elrcn.evaluation.decisions import compare
+from elrcn.evaluation.metrics import METRICS, confusion_matrix, fold_mean, pooled, scores
 
 CLASSES = ["a", "b", "c"]
 
@@ -33,10 +34,20 @@ def random_rows(seed, subjects=6, clips=5, skill=0.6):
     return rows.assign(p_a=0.0, p_b=0.0, p_c=0.0)
 
 
+def bootstrap_interval(rows, metric, n=2000, seed=0, level=0.95, per_fold=False):
+    values = s.bootstrap_scores(rows, metric, n, seed, per_fold=per_fold)
+    folds = [part for _, part in rows.groupby("fold")] if per_fold else [rows]
+    return s.interval(values, [part["subject"].nunique() for part in folds], level)
+
+
 def test_subject_matrices_add_up_to_the_pooled_one():
     rows = random_rows(0)
-    names, matrices = s.subject_confusions(rows)
-    assert list(names) == [f"s{i}" for i in range(6)] and matrices.shape == (6, 3, 3)
+    (matrices,) = s.subject_confusions(rows)
+    assert matrices.shape == (6, 3, 3)
+    own = rows[rows["subject"] == "s2"]
+    np.testing.assert_array_equal(
+        matrices[2], confusion_matrix(own["true"], own["predicted"], CLASSES)
+    )
     for name, score in METRICS.items():
         assert score(matrices.sum(0)) == pytest.approx(pooled(rows)[name])
 
@@ -54,15 +65,15 @@ def test_bootstrap_equals_resampling_the_rows_one_by_one(name):
 
 def test_interval_contains_the_score_and_widens_with_its_level():
     rows = random_rows(2, subjects=20)
-    low, high = s.bootstrap_interval(rows, "war")
+    low, high = bootstrap_interval(rows, "war")
     assert low < pooled(rows)["war"] < high
-    assert (low, high) == s.bootstrap_interval(rows, "war")
-    narrow = s.bootstrap_interval(rows, "war", level=0.5)
+    assert (low, high) == bootstrap_interval(rows, "war")
+    narrow = bootstrap_interval(rows, "war", level=0.5)
     assert low < narrow[0] < narrow[1] < high
     with pytest.raises(ElrcnError):
-        s.bootstrap_interval(rows, "war", level=95)
+        bootstrap_interval(rows, "war", level=95)
     with pytest.raises(ElrcnError):
-        s.bootstrap_interval(rows.iloc[:0], "war")
+        bootstrap_interval(rows.iloc[:0], "war")
 
 
 @pytest.mark.parametrize(("subjects", "level"), [(2, 0.5), *product([6, 14, 26, 400], [0.5, 0.95])])
@@ -98,8 +109,8 @@ def test_six_subjects_are_the_fewest_for_95_percent():
     assert (np.abs(signs.sum(1)) < 5).mean() == 15 / 16 < 0.95
     for subjects in (2, 3, 4, 5):
         rows = random_rows(8, subjects=subjects)
-        assert np.isnan(s.bootstrap_interval(rows, "war")).all()
-    assert not np.isnan(s.bootstrap_interval(random_rows(8), "war")).any()
+        assert np.isnan(bootstrap_interval(rows, "war")).all()
+    assert not np.isnan(bootstrap_interval(random_rows(8), "war")).any()
 
 
 def test_levels_by_hand():
@@ -112,7 +123,7 @@ def test_levels_by_hand():
 def test_interval_of_a_score_equals_the_slow_way(name):
     rows = random_rows(4, subjects=9)
     values = sorted(s.bootstrap_scores(rows, name, n=501, seed=2))
-    got = s.bootstrap_interval(rows, name, n=501, seed=2)
+    got = bootstrap_interval(rows, name, n=501, seed=2)
     for end, level in zip(got, s.expanded_levels(9), strict=True):
         place = level * 500
         below = int(place)
@@ -138,12 +149,12 @@ def test_no_interval_rather_than_one_without_width():
     assert np.isnan(s.interval(np.full(50, np.nan), 14)).all()
     assert np.isnan(s.interval([], 14)).all()
     one = random_rows(3, subjects=1, clips=12)
-    assert np.isnan(s.bootstrap_interval(one, "war")).all()
+    assert np.isnan(bootstrap_interval(one, "war")).all()
     # Five subjects in one of two folds: its spread is not known, so that of the mean is not.
     rows = random_rows(3, subjects=12)
     assert rows.groupby("fold")["subject"].nunique().to_dict() == {"one": 5, "two": 7}
-    assert np.isnan(s.bootstrap_interval(rows, "war", per_fold=True)).all()
-    assert not np.isnan(s.bootstrap_interval(rows, "war")).any()
+    assert np.isnan(bootstrap_interval(rows, "war", per_fold=True)).all()
+    assert not np.isnan(bootstrap_interval(rows, "war")).any()
     for level in (0, 1, 95):
         with pytest.raises(ElrcnError, match="level"):
             s.interval(values, 14, level)
@@ -160,44 +171,33 @@ def test_intervals_and_draws_of_subjects_are_made_in_one_place():
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     truth, hits = 0.6 + 0.4 / 3, 0
     for seed in range(120):
-        low, high = s.bootstrap_interval(random_rows(seed, subjects=25), "war", n=400)
+        low, high = bootstrap_interval(random_rows(seed, subjects=25), "war", n=400)
         hits += low <= truth <= high
     assert 0.85 <= hits / 120 <= 1
 
 
 def test_interval_of_a_mean_over_folds():
     rows = random_rows(3, subjects=14)
-    low, high = s.bootstrap_interval(rows, "uar", per_fold=True)
+    low, high = bootstrap_interval(rows, "uar", per_fold=True)
     assert low < fold_mean(rows)["uar"] < high
-
-
-def test_mcnemar_by_hand():
-    a, b = random_rows(4), random_rows(4)
-    a["predicted"], b["predicted"] = a["true"], a["true"]
-    a.loc[0, "predicted"] = b.loc[1, "predicted"] = b.loc[2, "predicted"] = "none"
-    b.loc[3, "predicted"] = b.loc[4, "predicted"] = "none"
-    result = s.mcnemar(a, b)
-    assert result.n == 5 and result.p_value == pytest.approx(2 * (1 + 5) / 32)
-    assert result.p_value == pytest.approx(binomtest(1, 5).pvalue)
-    assert result.difference == pytest.approx(3 / 30)
-    assert s.mcnemar(a, a).p_value == 1
 
 
 def test_rows_are_joined_by_clip_not_by_position():
     a, b = random_rows(5), random_rows(6)
     shuffled = b.sample(frac=1, random_state=0)
-    assert s.mcnemar(a, b) == s.mcnemar(a, shuffled)
-    assert s.permutation_test(a, b, "uar") == s.permutation_test(a, shuffled, "uar")
+    assert compare(a, b, "uar") == compare(a, shuffled, "uar")
     with pytest.raises(ElrcnError, match="same clips"):
-        s.mcnemar(a, b.iloc[1:])
+        compare(a, b.iloc[1:])
+    with pytest.raises(ElrcnError, match="same clips"):
+        compare(a, b.assign(true=np.roll(b["true"], 1)))
     with pytest.raises(ElrcnError, match="two rows"):
-        s.mcnemar(a, pd.concat([b, b]))
+        compare(a, pd.concat([b, b]))
 
 
 @pytest.mark.parametrize("per_fold", [False, True])
 def test_permutation_over_all_swaps_equals_the_slow_way(per_fold):
     a, b = random_rows(7, skill=0.9), random_rows(8, skill=0.3)
-    result = s.permutation_test(a, b, "uar", per_fold=per_fold)
+    result = compare(a, b, "uar", per_fold=per_fold)
 
     def difference(x, y):
         summary = fold_mean if per_fold else pooled
@@ -210,15 +210,15 @@ def test_permutation_over_all_swaps_equals_the_slow_way(per_fold):
         x.loc[swapped, "predicted"] = b.loc[swapped, "predicted"]
         y.loc[swapped, "predicted"] = a.loc[swapped, "predicted"]
         count += abs(difference(x, y)) >= abs(observed) - 1e-12
-    assert result.n == 6
+    assert result.subjects == 6
     assert result.difference == pytest.approx(observed)
     assert result.p_value == pytest.approx(count / 64)
 
 
 def test_permutation_with_many_subjects():
     a, b = random_rows(9, subjects=30, skill=0.9), random_rows(10, subjects=30, skill=0.2)
-    assert s.permutation_test(a, b, "war", n=2000).p_value < 0.01
-    same = s.permutation_test(a, a, "war", n=500)
+    assert compare(a, b, "war", swaps=2000).p_value < 0.01
+    same = compare(a, a, "war", swaps=500)
     assert same.p_value == 1 and same.difference == 0
 
 
@@ -249,18 +249,14 @@ def test_scores_of_several_seeds_are_means_and_share_the_draws_of_subjects(name,
 
 def test_one_answer_a_clip_stands_beside_every_seed_of_the_other():
     a, b = [random_rows(k) for k in (3, 4, 5)], random_rows(6, skill=0.3)
-    joined = s.paired(of_seeds(*a), b)
-    assert len(joined) == 3 * len(b) and list(joined["seed"].unique()) == [0, 1, 2]
     (pair,) = s.subject_pairs(of_seeds(*a), b)
-    assert pair.shape == (2, 3, 6, 3, 3)
-    np.testing.assert_array_equal(pair[0], [s.subject_confusions(rows)[1] for rows in a])
-    np.testing.assert_array_equal(pair[1], [s.subject_confusions(b)[1]] * 3)
+    assert pair.shape == (2, 3, 6, 3, 3) and pair.sum() == 2 * 3 * len(b)
+    np.testing.assert_array_equal(pair[0], [s.subject_confusions(rows)[0] for rows in a])
+    np.testing.assert_array_equal(pair[1], [s.subject_confusions(b)[0]] * 3)
     with pytest.raises(ElrcnError, match=r"seeds \[0, 1, 2\], the other \[0, 1\]"):
-        s.paired(of_seeds(*a), of_seeds(b, b))
-    with pytest.raises(ElrcnError, match="one answer a clip"):
-        s.mcnemar(of_seeds(*a), b)
+        s.subject_pairs(of_seeds(*a), of_seeds(b, b))
     with pytest.raises(ElrcnError, match="not answer about the same clips"):
-        s.seed_confusions(of_seeds(a[0], a[1].iloc[1:]))
+        s.subject_confusions(of_seeds(a[0], a[1].iloc[1:]))
 
 
 def test_swaps_of_a_subject_swap_all_seeds():
@@ -277,5 +273,34 @@ def test_swaps_of_a_subject_swap_all_seeds():
             found += (pooled(first)["uf1"] - pooled(second)["uf1"]) / 2
         expected.append(found)
     p = np.mean(np.abs(expected) >= abs(expected[0]) - 1e-12)
-    test = s.permutation_test(of_seeds(*a), of_seeds(*b), "uf1")
-    assert (test.difference, test.p_value, test.n) == (pytest.approx(expected[0]), p, 6)
+    test = compare(of_seeds(*a), of_seeds(*b), "uf1")
+    assert (test.difference, test.p_value, test.subjects) == (pytest.approx(expected[0]), p, 6)
+
+
+@pytest.mark.parametrize("by", [None, "fold", "subject", "database", "seed"])
+def test_table_of_scores_equals_scoring_each_part(by):
+    rows = of_seeds(random_rows(3, subjects=14), random_rows(4, subjects=14))
+    rows["clip_id"] = np.where(rows["subject"] < "s3", "A/", "B/") + rows["clip_id"]
+    keys = {
+        None: np.repeat("all", len(rows)), "fold": rows["fold"], "subject": rows["subject"],
+        "database": rows["clip_id"].str[:1], "seed": rows["seed"],
+    }[by]  # fmt: skip
+    table = s.score_table(rows, by, ["uar", "war"], draws=40, seed=1)
+    assert list(table.index) == list(dict.fromkeys(keys)) and table.index.name == by
+    for key, row in table.iterrows():
+        part = rows[keys == key]
+        assert row["clips"] == part["clip_id"].nunique()
+        assert row["subjects"] == part["subject"].nunique()
+        for name in ("uar", "war"):
+            assert row[name] == pooled(part)[name]
+            ends = bootstrap_interval(part, name, 40, 1)
+            np.testing.assert_array_equal(row[[f"{name}_low", f"{name}_high"]].astype(float), ends)
+            assert row[f"{name}_sd"] == np.std(s.bootstrap_scores(part, name, 40, 1))
+
+
+def test_table_of_scores_of_folds_and_without_intervals():
+    rows = random_rows(3, subjects=14)
+    (row,) = s.score_table(rows, per_fold=True).to_dict("records")
+    assert {name: row[name] for name in METRICS} == {n: fold_mean(rows)[n] for n in METRICS}
+    assert row["clips"] == len(rows) and all(np.isnan(row[f"{n}_low"]) for n in METRICS)
+    assert list(s.score_table(rows, "seed").index) == [0]

@@ -20,6 +20,7 @@ METHODS = [
 def test_halves_of_the_composite_by_hand():
     rows = pd.DataFrame(
         {
+            "subject": ["SAMM/6", "SAMM/6", "SAMM/7", "SAMM/7", "CASME2/1", "CASME2/2"],
             "clip_id": ["SAMM/6/a", "SAMM/6/b", "SAMM/7/c", "SAMM/7/d", "CASME2/1/a", "CASME2/2/b"],
             "true": ["I", "I", "I", "II", "I", "II"],
             "predicted": ["I", "I", "II", "II", "I", "II"],
