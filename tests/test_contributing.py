@@ -11,8 +11,8 @@ from elrcn.databases import check
 from elrcn.errors import ElrcnError
 from elrcn.experiments import Method, plan, run, stored_folds
 from elrcn.features.base import MajorityClassifier
+from elrcn.publish.execute import execute_page
 from elrcn.publish.pages import book_pages
-from elrcn.publish.runner import execute_page
 from elrcn.session import Session
 from elrcn.workspace import Workspace, find_workspace
 from tests import test_notebooks, test_notebooks_run

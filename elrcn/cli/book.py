@@ -51,7 +51,7 @@ def notebooks(names, profile, casme2, samm, parameters, force, jobs, quiet):
     _require_packages()
     from elrcn.config import VGGConfig, get_profile
     from elrcn.models.train import resolve_device
-    from elrcn.publish.runner import run_notebooks
+    from elrcn.publish.execute import run_notebooks
     from elrcn.workspace import find_workspace
 
     full_size = bool(profile) and get_profile(profile).vgg == VGGConfig()
@@ -96,7 +96,7 @@ def book(strict, mixed, force, quiet):
       elrcn book --mixed            a smoke Table I among demo pages, say
     """
     _require_packages()
-    from elrcn.publish.book import build_book
+    from elrcn.publish.build import build_book
     from elrcn.workspace import find_workspace
 
     index = build_book(

@@ -22,7 +22,7 @@ _AGAINST = {
 }
 
 
-def verdict(low: float, high: float) -> str:
+def _verdict(low: float, high: float) -> str:
     """Say on which side of zero a difference's whole interval lies, if on one."""
     if low > 0 or high < 0:
         return "more than" if low > 0 else "less than"
@@ -37,7 +37,7 @@ def _interval(*values: float) -> str:
     return f"{middle}, {low} to {high}"
 
 
-def summary(short: pd.DataFrame) -> str:
+def map_summary(short: pd.DataFrame) -> str:
     """Markdown: what the trained networks' maps scored, and against what they scored more.
 
     Parameters
@@ -62,7 +62,7 @@ def summary(short: pd.DataFrame) -> str:
                 if f"trained - {kind}" in rows.index:
                     gap = rows.loc[f"trained - {kind}"]
                     ends = gap[f"{name}_low"], gap[f"{name}_high"]
-                    lines.append(f"  - {verdict(*ends)} {words} ({_interval(gap[name], *ends)})")
+                    lines.append(f"  - {_verdict(*ends)} {words} ({_interval(gap[name], *ends)})")
     return "\n".join(lines)
 
 
@@ -90,7 +90,7 @@ def domain_summary(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> str
     subjects = own.drop_duplicates("clip_id").set_index("clip_id").loc[wide.index, "subject"]
     low, high = interval(subject_means(gaps, subjects, draws, seed), subjects.nunique())
     cells = [
-        f"{word} is {verdict(low[k], high[k])} that under {second} "
+        f"{word} is {_verdict(low[k], high[k])} that under {second} "
         f"({_interval(gaps[:, k].mean(), low[k], high[k])})"
         for k, word in enumerate(words.values())
     ]

@@ -14,8 +14,8 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from elrcn.report.attention import KINDS, SCORE_NAMES, Overlay
 from elrcn.report.flow_key import bare
+from elrcn.report.maps import KINDS, SCORE_NAMES, Overlay
 from elrcn.report.style import OKABE_ITO, WIDTH, figure_style, series
 
 #: Share of the map's colour in a blended pixel; the rest is the face.
@@ -59,7 +59,7 @@ def overlay_figure(items: Sequence[Overlay], title: str) -> Figure:
     Parameters
     ----------
     items : sequence of Overlay
-        From `elrcn.report.attention.overlays`; masks are outlined in white on black.
+        From `elrcn.report.maps.overlays`; masks are outlined in white on black.
     title : str
         Title of the figure.
     """
@@ -187,13 +187,13 @@ def score_alt(short: pd.DataFrame) -> str:
     return f"Dots with intervals; {', '.join(SCORE_NAMES.values())}: {'; '.join(parts)}."
 
 
-def unit_figure(units: pd.DataFrame, title: str) -> Figure:
+def map_unit_figure(units: pd.DataFrame, title: str) -> Figure:
     """Energy inside the masks by action unit: trained and untrained, beside the masks' share.
 
     Parameters
     ----------
     units : DataFrame
-        From `elrcn.report.attention.unit_table`.
+        From `elrcn.report.maps.map_units`.
     title : str
         Title of the figure.
     """

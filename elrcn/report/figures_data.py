@@ -169,7 +169,7 @@ def subject_count_figure(counts: pd.DataFrame, title: str) -> Figure:
     return fig
 
 
-def length_figure(manifest: Manifest, title: str) -> Figure:
+def clip_length_figure(manifest: Manifest, title: str) -> Figure:
     """Clip lengths, onset to offset inclusive, as a histogram a database."""
     table = manifest.table.assign(n=manifest.table["frames"].map(len))
     bins = np.arange(table["n"].min() // 10 * 10, table["n"].max() + 11, 10)

@@ -20,7 +20,7 @@ def goal_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `elrcn.report.performance.comparison_table`.
+        From `elrcn.report.performance.peer_table`.
     title : str
     """
     part = table[table["goal"].notna() & table["ratio"].notna()].reset_index(drop=True)

@@ -109,7 +109,7 @@ def subject_figure(table: pd.DataFrame, title: str) -> Figure:
     return fig
 
 
-def comparison_figure(table: pd.DataFrame, title: str, chance: float | None = None) -> Figure:
+def published_figure(table: pd.DataFrame, title: str, chance: float | None = None) -> Figure:
     """Draw published scores beside measured ones with 95% intervals, a panel a score.
 
     Parameters

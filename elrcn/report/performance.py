@@ -85,7 +85,7 @@ def _verdict(row) -> str:
     return "met" if row["ratio"] >= row["goal"] else "missed"
 
 
-def comparison_table(bench: pd.DataFrame) -> pd.DataFrame:
+def peer_table(bench: pd.DataFrame) -> pd.DataFrame:
     """Rows that compare programs: time, how many times faster than the yardstick, goal, verdict.
 
     Returns

@@ -22,7 +22,7 @@ def call(tmp_path, monkeypatch, capsys):
         return 0.0
 
     # Starting a kernel is tried elsewhere; here it matters what would be executed.
-    monkeypatch.setattr("elrcn.publish.runner.execute_page", record)
+    monkeypatch.setattr("elrcn.publish.execute.execute_page", record)
 
     def run(line):
         with pytest.raises(SystemExit) as end:

@@ -3,7 +3,7 @@ import shutil
 import pytest
 from small_checkout import make_workspace
 
-from elrcn.publish.runner import run_notebooks
+from elrcn.publish.execute import run_notebooks
 from elrcn.workspace import Workspace
 
 

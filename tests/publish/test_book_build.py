@@ -7,7 +7,7 @@ from small_checkout import make_workspace
 
 from elrcn.errors import ElrcnError
 from elrcn.publish import receipts
-from elrcn.publish.book import build_book
+from elrcn.publish.build import build_book
 from elrcn.workspace import find_workspace
 
 ROOT = find_workspace(__file__).root

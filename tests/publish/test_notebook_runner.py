@@ -12,7 +12,7 @@ from small_checkout import make_workspace, write_notebook
 import elrcn
 from elrcn.errors import ElrcnError
 from elrcn.publish import pages, receipts
-from elrcn.publish.runner import execute_page, run_notebooks
+from elrcn.publish.execute import execute_page, run_notebooks
 
 
 def snapshot(workspace):
@@ -72,7 +72,7 @@ def test_an_interruption_leaves_everything_as_it_was(workspace):
     # In a process of its own: the notebook sends the signal of Ctrl-C to whoever runs it.
     code = (
         "import sys; from pathlib import Path; from elrcn.workspace import Workspace\n"
-        "from elrcn.publish.runner import run_notebooks\n"
+        "from elrcn.publish.execute import run_notebooks\n"
         "run_notebooks(Workspace(Path(sys.argv[1])), parameters={'then': 'interrupt'})"
     )
     command = [sys.executable, "-c", code, str(workspace.root)]

@@ -7,7 +7,7 @@ from small_checkout import BODY, END, write_notebook
 from elrcn.corpus.film import MARK
 from elrcn.errors import ElrcnError
 from elrcn.files import file_digest
-from elrcn.publish import book, pages, receipts
+from elrcn.publish import build, pages, receipts
 
 
 def problem(workspace, overrides=None):
@@ -43,7 +43,7 @@ def test_a_doctored_page_is_refused(workspace):
     nbformat.write(notebook, path)
     assert "changed after it was executed" in problem(workspace)
     with pytest.raises(ElrcnError, match="page: the page was changed"):
-        book.build_book(workspace, progress=False)
+        build.build_book(workspace, progress=False)
 
 
 @pytest.mark.parametrize("change", ["edit", "remove", "add"])

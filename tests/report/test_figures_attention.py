@@ -10,23 +10,23 @@ matplotlib.use("Agg")
 
 from elrcn.experiments.attention import MAPS, summarise
 from elrcn.manifest import COLUMNS, Manifest
-from elrcn.report.attention import (
-    KINDS,
-    Overlay,
-    answer_table,
-    chosen_clips,
-    score_table,
-    unit_table,
-)
-from elrcn.report.attention_text import answer_summary, domain_summary, summary
+from elrcn.report.attention_text import answer_summary, domain_summary, map_summary
 from elrcn.report.figures import figure_svg
 from elrcn.report.figures_attention import (
     blend,
+    map_unit_figure,
     overlay_alt,
     overlay_figure,
     score_alt,
     score_figure,
-    unit_figure,
+)
+from elrcn.report.maps import (
+    KINDS,
+    Overlay,
+    answer_table,
+    chosen_clips,
+    map_scores,
+    map_units,
 )
 
 UNITS = {"a": "4", "b": "4+7", "c": "12", "d": "L4 + 12B", "e": "4"}
@@ -85,41 +85,41 @@ def test_clips_are_chosen_by_the_rule(table, manifest):
 
 
 def test_words_follow_the_intervals(table):
-    few = summary(summarise(table, draws=50))
+    few = map_summary(summarise(table, draws=50))
     assert "more than" not in few and few.count("no interval") == 24
     table = twice(table)
     short = summarise(table, draws=200)
-    text = summary(short)
+    text = map_summary(short)
     assert text.count("more than") == 24 and "not significantly different" not in text
     worse = table.copy()
     worse.loc[worse["maps"] == "random", ["hit", "hit_tolerant", "energy"]] = 0.9
-    text = summary(summarise(worse, draws=200))
+    text = map_summary(summarise(worse, draws=200))
     assert text.count("less than random maps") == 8
     # A difference within noise is none.
     worse.loc[worse["maps"] == "random", "hit"] = np.where(np.arange(20) % 5 < 2, 0.9, 0.1)
-    text = summary(summarise(worse, draws=200))
+    text = map_summary(summarise(worse, draws=200))
     assert text.count("not significantly different from random maps") == 2
     assert "energy inside the masks is more than that under CDE (+0.100" in domain_summary(
         table, 200
     )
     same = table.assign(hit=0.5, energy=0.5)
-    text = summary(summarise(same, 50))
+    text = map_summary(summarise(same, 50))
     assert "not significantly different from random maps (+0.000, no interval)" in text
-    assert "embedded corpus only" in summary(short.iloc[:0])
+    assert "embedded corpus only" in map_summary(short.iloc[:0])
     assert "clips answered right" in answer_summary(answer_table(table, draws=50))
 
 
 def test_table_for_readers(table):
-    shown = score_table(summarise(table, draws=50))
+    shown = map_scores(summarise(table, draws=50))
     assert "trained network − random maps" in set(shown["maps"])
     assert shown["energy"].iloc[0].startswith("0.620 (")
 
 
 def test_units_count_clips_with_them(table, manifest):
-    units = unit_table(table, manifest, least=2, draws=50)
+    units = map_units(table, manifest, least=2, draws=50)
     trained = units[(units["maps"] == "trained") & (units["protocol"] == "LOSO")]
     assert dict(zip(trained["unit"], trained["clips"], strict=True)) == {4: 4, 12: 2}
-    fig = unit_figure(units, "By unit")
+    fig = map_unit_figure(units, "By unit")
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["LOSO", "CDE"]
 
 

@@ -58,7 +58,7 @@ def bench(tmp_path):
 
 
 def test_a_goal_counts_only_if_results_agree(bench):
-    table = performance.comparison_table(bench)
+    table = performance.peer_table(bench)
     verdicts = ["", "met", "missed: results differ", "missed", "not measured"]
     assert list(table["verdict"]) == verdicts
     text = performance.goal_summary(bench)
@@ -90,7 +90,7 @@ def test_share_is_of_the_lower_roof(bench):
 def test_figures_are_drawn_alike_twice(bench):
     growth = performance.growth_table(bench)
     for draw in (
-        lambda: figures.goal_figure(performance.comparison_table(bench), "t"),
+        lambda: figures.goal_figure(performance.peer_table(bench), "t"),
         lambda: figures.roofline_figure(performance.roofline_table(bench), "t"),
         lambda: figures.growth_figure(growth, performance.exponents(growth), "t"),
         lambda: figures.bar_figure(["a", "b"], [2.0, 1.0], "t", "s"),

@@ -98,7 +98,7 @@ def test_result_figures_are_labelled(results):
     made = [
         figures_results.confusion_figure(results["se"], CLASSES, "SE"),
         figures_results.subject_figure(tables.subject_table(results, METHODS), "Subjects"),
-        figures_results.comparison_figure(table, "Table I", chance=1 / 3),
+        figures_results.published_figure(table, "Table I", chance=1 / 3),
     ]
     for fig in made:
         assert titles(fig)
@@ -121,7 +121,7 @@ def test_data_figures(manifest):
         figures_data.strip_figure(manifest, [0, 1], "Clips"),
         figures_data.count_figure(counts, counts, "Classes"),
         figures_data.subject_count_figure(subjects, "Subjects"),
-        figures_data.length_figure(manifest, "Lengths"),
+        figures_data.clip_length_figure(manifest, "Lengths"),
     ):
         assert titles(fig)
         assert all(x or y for x, y in labelled(fig))

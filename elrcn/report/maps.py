@@ -153,7 +153,7 @@ def _for_page(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (_PANEL, round(height * scale)), interpolation=cv2.INTER_AREA)
 
 
-def unit_table(
+def map_units(
     table: pd.DataFrame, manifest: Manifest, least: int = 5, draws: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """`elrcn.experiments.attention.summarise` of the clips with each action unit.
@@ -185,7 +185,7 @@ def answer_table(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.Da
     return whole[["answer", *(c for c in whole.columns if c != "answer")]]
 
 
-def score_table(short: pd.DataFrame) -> pd.DataFrame:
+def map_scores(short: pd.DataFrame) -> pd.DataFrame:
     """Rows of `summarise` as readers see them: intervals in one cell each."""
     shown = short.copy()
     for name in SCORE_NAMES:
