@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from elrcn.corpus.canvas import Canvas, bump, smoothstep
 from elrcn.facs import objective_class
 
-#: name: (mean, standard deviation, lowest, highest), lengths in face units.
-_GEOMETRY = {
+#: A person's numbers: mean, standard deviation, lowest, highest. First the geometry, with lengths
+#: in face units, then the surface.
+_NUMBERS = {
     "skull_width": (0.985, 0.02, 0.94, 1.03),
     "skull_top": (-1.62, 0.06, -1.75, -1.5),
     "jaw_width": (0.925, 0.035, 0.84, 0.99),
@@ -55,8 +57,6 @@ _GEOMETRY = {
     "hair_volume": (0.09, 0.035, 0.03, 0.18),
     "asymmetry": (0.0, 0.012, -0.025, 0.025),
     "neck_width": (0.60, 0.05, 0.48, 0.72),
-}
-_SURFACE = {
     "melanin": (0.3, 0.1, 0.0, 1.0),
     "redness": (0.5, 0.2, 0.1, 1.0),
     "mottling": (0.5, 0.15, 0.2, 1.0),
@@ -72,35 +72,29 @@ _SURFACE = {
     "lash": (0.6, 0.2, 0.25, 1.0),
     "parting": (0.0, 0.3, -0.55, 0.55),
 }
-#: What each population changes: (mean, deviation) of some numbers, and chances of hair styles.
+#: What each population changes: mean and deviation of some numbers.
 POPULATIONS = {
     # young East Asian adults in a well lit laboratory
     "casme2": {
-        "numbers": {
-            "melanin": (0.24, 0.08),
-            "hair_melanin": (0.96, 0.03),
-            "iris_melanin": (0.92, 0.05),
-            "lid_fold": (0.35, 0.25),
-            "eye_depth": (0.09, 0.025),
-            "eye_up": (0.076, 0.012),
-            "nose_height": (0.25, 0.035),
-            "nose_bridge": (0.115, 0.02),
-            "freckles": (0.3, 0.15),
-        },
+        "melanin": (0.24, 0.08),
+        "hair_melanin": (0.96, 0.03),
+        "iris_melanin": (0.92, 0.05),
+        "lid_fold": (0.35, 0.25),
+        "eye_depth": (0.09, 0.025),
+        "eye_up": (0.076, 0.012),
+        "nose_height": (0.25, 0.035),
+        "nose_bridge": (0.115, 0.02),
+        "freckles": (0.3, 0.15),
     },
     # thirteen ethnicities, ages 19 to 57
     "samm": {
-        "numbers": {
-            "melanin": (0.45, 0.28),
-            "hair_melanin": (0.8, 0.22),
-            "iris_melanin": (0.65, 0.35),
-            "wrinkles": (0.42, 0.2),
-            "freckles": (0.35, 0.3),
-        },
+        "melanin": (0.45, 0.28),
+        "hair_melanin": (0.8, 0.22),
+        "iris_melanin": (0.65, 0.35),
+        "wrinkles": (0.42, 0.2),
+        "freckles": (0.35, 0.3),
     },
-}
-POPULATIONS["other"] = {
-    "numbers": {"melanin": (0.38, 0.24), "hair_melanin": (0.85, 0.2), "iris_melanin": (0.75, 0.3)}
+    "other": {"melanin": (0.38, 0.24), "hair_melanin": (0.85, 0.2), "iris_melanin": (0.75, 0.3)},
 }
 STYLES = {"f": ("long", "tied", "fringe", "bob"), "m": ("short", "crop", "receding", "swept")}
 
@@ -116,12 +110,9 @@ class Identity:
 
     def __getattr__(self, name: str) -> float:
         """Read any number as an attribute."""
-        if name in {f.name for f in fields(type(self))} or name.startswith("__"):
+        if name not in _NUMBERS:
             raise AttributeError(name)
-        try:
-            return self.numbers[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        return self.numbers[name]
 
     def rng(self, *purpose: int) -> np.random.Generator:
         """Return a generator of this person's own detail, one stream for each `purpose`."""
@@ -137,16 +128,12 @@ def draw_identity(seed: int, population: str = "other") -> Identity:
         Non-negative; the same seed and population give the same person.
     population : {"casme2", "samm", "other"}
         Whose distribution of geometry, skin and hair to draw from.
-
-    Returns
-    -------
-    Identity
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 77])))
-    changed = POPULATIONS[population]["numbers"]
+    changed = POPULATIONS[population]
     sex = "f" if rng.random() < 0.55 else "m"
     numbers = {}
-    for name, (mean, deviation, low, high) in {**_GEOMETRY, **_SURFACE}.items():
+    for name, (mean, deviation, low, high) in _NUMBERS.items():
         mean, deviation = changed.get(name, (mean, deviation))
         numbers[name] = float(np.clip(rng.normal(mean, deviation), low, high))
     if sex == "f":
@@ -170,161 +157,65 @@ def draw_identity(seed: int, population: str = "other") -> Identity:
     return Identity(numbers, sex, style, int(rng.integers(2**62)))
 
 
-#: Parts of the mask: where a field is at least this share of its peak.
-MASK_SHARE = 0.25
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Skin around a landmark pulled one way.
-
-    Attributes
-    ----------
-    anchor : str
-        Name of a landmark (see `landmarks`); those off the middle exist on both sides.
-    offset : (x, y) from the landmark, x away from the middle
-    spread : (sx, sy) standard deviations
-    pull : (dx, dy), dx away from the middle, dy downwards
-    """
-
-    anchor: str
-    offset: tuple[float, float]
-    spread: tuple[float, float]
-    pull: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Crease:
-    """A groove (depth > 0) or bulge (depth < 0) that deepens with the pull; lengths as above."""
-
-    anchor: str
-    offset: tuple[float, float]
-    spread: tuple[float, float]
-    angle: float
-    depth: float
-
-
-P, C = Pull, Crease
-#: number: (pulls, creases)
-UNITS: dict[int, tuple[tuple[Pull, ...], tuple[Crease, ...]]] = {
-    1: (
-        (P("brow_inner", (0.02, -0.05), (0.13, 0.16), (0, -1)),),
-        (
-            C("brow_inner", (-0.1, -0.2), (0.16, 0.012), 0.1, 1.0),
-            C("brow_inner", (-0.1, -0.3), (0.16, 0.012), 0.1, 0.8),
-        ),
-    ),
-    2: (
-        (P("brow_outer", (-0.04, -0.04), (0.15, 0.15), (0.15, -1)),),
-        (C("brow_outer", (-0.08, -0.16), (0.14, 0.012), -0.2, 1.0),),
-    ),
-    4: (
-        (P("brow_inner", (0.06, 0.0), (0.17, 0.11), (-0.62, 0.8)),),
-        (
-            C("glabella", (0.065, 0.0), (0.011, 0.085), 0.0, 1.3),
-            C("glabella", (0.0, 0.1), (0.1, 0.012), 0.0, 0.5),
-        ),
-    ),
-    5: (
-        (P("upper_lid", (0.0, -0.015), (0.17, 0.055), (0, -1)),),
-        (C("upper_lid", (0.0, -0.06), (0.15, 0.011), 0.0, 0.7),),
-    ),
-    6: (
-        (
-            P("cheek", (0.02, -0.06), (0.2, 0.13), (0.1, -1)),
-            P("outer_eye", (0.1, 0.04), (0.08, 0.11), (-0.75, -0.2)),
-        ),
-        (
-            C("outer_eye", (0.1, 0.0), (0.07, 0.009), 0.25, 0.9),
-            C("outer_eye", (0.09, 0.06), (0.07, 0.009), 0.5, 0.7),
-        ),
-    ),
-    7: (
-        (
-            P("lower_lid", (0.0, 0.02), (0.16, 0.05), (-0.1, -1)),
-            P("upper_lid", (0.0, -0.01), (0.16, 0.045), (0, 0.45)),
-        ),
-        (C("lower_lid", (-0.02, 0.05), (0.13, 0.012), 0.05, 0.8),),
-    ),
-    9: (
-        (
-            P("nose_side", (0.02, 0.0), (0.1, 0.16), (0, -1)),
-            P("brow_inner", (-0.04, 0.03), (0.1, 0.08), (-0.25, 0.55)),
-        ),
-        (
-            C("nose_root", (0.06, 0.08), (0.06, 0.01), 0.35, 1.1),
-            C("nose_root", (0.07, 0.15), (0.06, 0.01), 0.45, 0.9),
-        ),
-    ),
-    10: (
-        (
-            P("upper_lip", (0.05, -0.03), (0.12, 0.085), (0.05, -1)),
-            P("wing", (0.08, 0.03), (0.09, 0.1), (0.1, -0.7)),
-        ),
-        (C("wing", (0.1, 0.08), (0.011, 0.09), -0.5, 1.0),),
-    ),
-    12: (
-        (
-            P("corner", (0.02, -0.01), (0.12, 0.1), (0.75, -0.75)),
-            P("corner", (0.17, -0.28), (0.16, 0.14), (0.3, -0.55)),
-        ),
-        (
-            C("corner", (0.1, -0.12), (0.012, 0.11), -0.45, 1.1),
-            C("cheek", (0, 0.08), (0.16, 0.1), 0, -0.8),
-        ),
-    ),
-    14: (
-        (P("corner", (0.1, 0.02), (0.09, 0.11), (-1, 0.0)),),
-        (C("corner", (0.07, 0.0), (0.012, 0.055), 0.0, 1.5),),
-    ),
-    15: (
-        (P("corner", (-0.01, 0.05), (0.1, 0.11), (0.12, 1)),),
-        (C("corner", (0.04, 0.12), (0.012, 0.08), -0.5, 1.0),),
-    ),
-    17: (
-        (
-            P("chin", (0.0, -0.02), (0.2, 0.13), (0, -1)),
-            P("lower_lip", (0.0, 0.03), (0.18, 0.07), (0, -0.6)),
-        ),
-        (
-            C("chin", (0.07, -0.02), (0.025, 0.02), 0.0, 0.9),
-            C("chin", (0.0, -0.15), (0.16, 0.016), 0.0, 0.8),
-        ),
-    ),
-    20: (
-        (P("corner", (0.03, 0.05), (0.15, 0.12), (1, 0.12)),),
-        (C("corner", (0.08, 0.06), (0.012, 0.09), -0.15, 0.7),),
-    ),
-    23: (
-        (
-            P("corner", (-0.06, 0.0), (0.1, 0.075), (-0.8, 0)),
-            P("upper_lip", (-0.1, 0.01), (0.16, 0.05), (0, 0.45)),
-            P("lower_lip", (0.0, 0.02), (0.16, 0.055), (0, -0.45)),
-        ),
-        (C("upper_lip", (-0.08, -0.03), (0.15, 0.01), 0.0, 0.7),),
-    ),
-    24: (
-        (
-            P("upper_lip", (-0.1, 0.0), (0.22, 0.065), (0, 0.9)),
-            P("lower_lip", (0.0, 0.04), (0.22, 0.07), (0, -1)),
-        ),
-        (C("lower_lip", (0.0, 0.07), (0.2, 0.012), 0.0, 1.0),),
-    ),
-    25: (
-        (
-            P("upper_lip", (-0.1, 0.03), (0.2, 0.045), (0, -0.55)),
-            P("lower_lip", (0.0, 0.0), (0.2, 0.07), (0, 1)),
-        ),
-        (),
-    ),
-    26: (
-        (
-            P("chin", (0.0, 0.0), (0.36, 0.22), (0, 1)),
-            P("lower_lip", (0.0, 0.02), (0.22, 0.09), (0, 0.75)),
-        ),
-        (),
-    ),
-}
+#: How an action unit pulls the skin: its number, a landmark (see `landmarks`; those off the middle
+#: exist on both sides), place of the pull from there, standard deviations, and pull. Lengths in
+#: face units, x away from the middle, y downwards.
+PULLS = (
+    (1, "brow_inner", (0.02, -0.05), (0.13, 0.16), (0, -1)),
+    (2, "brow_outer", (-0.04, -0.04), (0.15, 0.15), (0.15, -1)),
+    (4, "brow_inner", (0.06, 0.0), (0.17, 0.11), (-0.62, 0.8)),
+    (5, "upper_lid", (0.0, -0.015), (0.17, 0.055), (0, -1)),
+    (6, "cheek", (0.02, -0.06), (0.2, 0.13), (0.1, -1)),
+    (6, "outer_eye", (0.1, 0.04), (0.08, 0.11), (-0.75, -0.2)),
+    (7, "lower_lid", (0.0, 0.02), (0.16, 0.05), (-0.1, -1)),
+    (7, "upper_lid", (0.0, -0.01), (0.16, 0.045), (0, 0.45)),
+    (9, "nose_side", (0.02, 0.0), (0.1, 0.16), (0, -1)),
+    (9, "brow_inner", (-0.04, 0.03), (0.1, 0.08), (-0.25, 0.55)),
+    (10, "upper_lip", (0.05, -0.03), (0.12, 0.085), (0.05, -1)),
+    (10, "wing", (0.08, 0.03), (0.09, 0.1), (0.1, -0.7)),
+    (12, "corner", (0.02, -0.01), (0.12, 0.1), (0.75, -0.75)),
+    (12, "corner", (0.17, -0.28), (0.16, 0.14), (0.3, -0.55)),
+    (14, "corner", (0.1, 0.02), (0.09, 0.11), (-1, 0.0)),
+    (15, "corner", (-0.01, 0.05), (0.1, 0.11), (0.12, 1)),
+    (17, "chin", (0.0, -0.02), (0.2, 0.13), (0, -1)),
+    (17, "lower_lip", (0.0, 0.03), (0.18, 0.07), (0, -0.6)),
+    (20, "corner", (0.03, 0.05), (0.15, 0.12), (1, 0.12)),
+    (23, "corner", (-0.06, 0.0), (0.1, 0.075), (-0.8, 0)),
+    (23, "upper_lip", (-0.1, 0.01), (0.16, 0.05), (0, 0.45)),
+    (23, "lower_lip", (0.0, 0.02), (0.16, 0.055), (0, -0.45)),
+    (24, "upper_lip", (-0.1, 0.0), (0.22, 0.065), (0, 0.9)),
+    (24, "lower_lip", (0.0, 0.04), (0.22, 0.07), (0, -1)),
+    (25, "upper_lip", (-0.1, 0.03), (0.2, 0.045), (0, -0.55)),
+    (25, "lower_lip", (0.0, 0.0), (0.2, 0.07), (0, 1)),
+    (26, "chin", (0.0, 0.0), (0.36, 0.22), (0, 1)),
+    (26, "lower_lip", (0.0, 0.02), (0.22, 0.09), (0, 0.75)),
+)
+#: Grooves (depth > 0) and bulges (depth < 0) that deepen with the pull: number, landmark, place,
+#: standard deviations, angle, depth.
+CREASES = (
+    (1, "brow_inner", (-0.1, -0.2), (0.16, 0.012), 0.1, 1.0),
+    (1, "brow_inner", (-0.1, -0.3), (0.16, 0.012), 0.1, 0.8),
+    (2, "brow_outer", (-0.08, -0.16), (0.14, 0.012), -0.2, 1.0),
+    (4, "glabella", (0.065, 0.0), (0.011, 0.085), 0.0, 1.3),
+    (4, "glabella", (0.0, 0.1), (0.1, 0.012), 0.0, 0.5),
+    (5, "upper_lid", (0.0, -0.06), (0.15, 0.011), 0.0, 0.7),
+    (6, "outer_eye", (0.1, 0.0), (0.07, 0.009), 0.25, 0.9),
+    (6, "outer_eye", (0.09, 0.06), (0.07, 0.009), 0.5, 0.7),
+    (7, "lower_lid", (-0.02, 0.05), (0.13, 0.012), 0.05, 0.8),
+    (9, "nose_root", (0.06, 0.08), (0.06, 0.01), 0.35, 1.1),
+    (9, "nose_root", (0.07, 0.15), (0.06, 0.01), 0.45, 0.9),
+    (10, "wing", (0.1, 0.08), (0.011, 0.09), -0.5, 1.0),
+    (12, "corner", (0.1, -0.12), (0.012, 0.11), -0.45, 1.1),
+    (12, "cheek", (0, 0.08), (0.16, 0.1), 0, -0.8),
+    (14, "corner", (0.07, 0.0), (0.012, 0.055), 0.0, 1.5),
+    (15, "corner", (0.04, 0.12), (0.012, 0.08), -0.5, 1.0),
+    (17, "chin", (0.07, -0.02), (0.025, 0.02), 0.0, 0.9),
+    (17, "chin", (0.0, -0.15), (0.16, 0.016), 0.0, 0.8),
+    (20, "corner", (0.08, 0.06), (0.012, 0.09), -0.15, 0.7),
+    (23, "upper_lip", (-0.08, -0.03), (0.15, 0.01), 0.0, 0.7),
+    (24, "lower_lip", (0.0, 0.07), (0.2, 0.012), 0.0, 1.0),
+)
+UNITS = tuple(sorted({number for number, *_ in PULLS}))
 
 
 def landmarks(who: Identity) -> dict[str, tuple[float, float]]:
@@ -358,6 +249,16 @@ def _weights(x, side: str):
     return np.ones_like(x)
 
 
+def _sites(rows, who: Identity, number: int):
+    """Yield each place of a unit's rows: sign of its side (-1 once, if midway), x, y, the rest."""
+    places = landmarks(who)
+    for unit, anchor, (dx, dy), *rest in rows:
+        if unit == number:
+            x, y = places[anchor][0] + dx, places[anchor][1] + dy
+            for sign in (-1, 1) if x else (-1,):
+                yield sign, x, y, rest
+
+
 def displacement_field(canvas: Canvas, who: Identity, number: int, side: str = "") -> np.ndarray:
     """Displacement of the skin by one action unit at a peak of one pixel.
 
@@ -367,7 +268,7 @@ def displacement_field(canvas: Canvas, who: Identity, number: int, side: str = "
         View on which to evaluate.
     who : Identity
     number : int
-        A key of `UNITS`.
+        One of `UNITS`.
     side : {"", "L", "R", "A"}
         Both sides, the person's left or right only, or more on the left.
 
@@ -377,17 +278,11 @@ def displacement_field(canvas: Canvas, who: Identity, number: int, side: str = "
         x to the right, y downwards; the largest vector has length 1.
     """
     x, y = canvas.grid()
-    places = landmarks(who)
     field = np.zeros((*x.shape, 2), np.float32)
-    for pull in UNITS[number][0]:
-        ax, ay = places[pull.anchor]
-        cx, cy = ax + pull.offset[0], ay + pull.offset[1]
-        for sign in (-1, 1):
-            if cx == 0 and sign == 1:
-                continue
-            weight = bump(x, y, sign * cx, cy, *pull.spread)
-            field[..., 0] += sign * pull.pull[0] * weight * (cx != 0)
-            field[..., 1] += pull.pull[1] * weight
+    for sign, cx, cy, (spread, pull) in _sites(PULLS, who, number):
+        weight = bump(x, y, sign * cx, cy, *spread)
+        field[..., 0] += sign * pull[0] * weight * (cx != 0)
+        field[..., 1] += pull[1] * weight
     field *= _weights(x, side)[..., None]
     return field / max(float(np.hypot(field[..., 0], field[..., 1]).max()), 1e-6)
 
@@ -395,94 +290,45 @@ def displacement_field(canvas: Canvas, who: Identity, number: int, side: str = "
 def crease_relief(canvas: Canvas, who: Identity, number: int, side: str = "") -> np.ndarray:
     """Height ``(h, w)`` in face units that one pixel of this unit adds to the skin."""
     x, y = canvas.grid()
-    places = landmarks(who)
     z = np.zeros_like(x)
-    for crease in UNITS[number][1]:
-        ax, ay = places[crease.anchor]
-        cx, cy = ax + crease.offset[0], ay + crease.offset[1]
-        for sign in (-1, 1):
-            if cx == 0 and sign == 1:
-                continue
-            z -= crease.depth * bump(x, y, sign * cx, cy, *crease.spread, sign * crease.angle)
+    for sign, cx, cy, (spread, angle, depth) in _sites(CREASES, who, number):
+        z -= depth * bump(x, y, sign * cx, cy, *spread, sign * angle)
     return 0.0022 * z * _weights(x, side)
 
 
 def field_mask(field: np.ndarray) -> np.ndarray:
     """Where a displacement field ``(h, w, 2)`` counts as its action unit's place, bool."""
     length = np.hypot(field[..., 0], field[..., 1])
-    return length >= MASK_SHARE * length.max()
+    return length >= 0.25 * length.max()
 
 
-#: (emotion, action units, clips in a full corpus); "?" is a clip whose coder could not tell.
-CASME2_TABLE = (
-    ("others", "4", 59),
-    ("others", "4+7", 6),
-    ("others", "23", 1),
-    ("others", "1+4", 2),
-    ("others", "15", 2),
-    ("others", "20", 1),
-    ("others", "14", 12),
-    ("others", "17", 8),
-    ("others", "24", 2),
-    ("others", "4+17", 2),
-    ("others", "7", 2),
-    ("others", "?", 2),
-    ("disgust", "4+7", 21),
-    ("disgust", "4", 12),
-    ("disgust", "4+9", 6),
-    ("disgust", "4+7+9", 6),
-    ("disgust", "9", 4),
-    ("disgust", "10", 4),
-    ("disgust", "4+7+10", 2),
-    ("disgust", "7+10", 2),
-    ("disgust", "4+5+7+9", 2),
-    ("disgust", "4+10", 4),
-    ("happiness", "12", 16),
-    ("happiness", "6+12", 8),
-    ("happiness", "7+12", 1),
-    ("happiness", "14", 4),
-    ("happiness", "12+14", 1),
-    ("happiness", "12+25", 1),
-    ("happiness", "10+12", 1),
-    ("repression", "17", 13),
-    ("repression", "15", 6),
-    ("repression", "15+17", 4),
-    ("repression", "14", 4),
-    ("surprise", "1+2", 12),
-    ("surprise", "25", 1),
-    ("surprise", "25+26", 1),
-    ("surprise", "1+2+25", 1),
-    ("surprise", "1", 6),
-    ("surprise", "2", 4),
+# fmt: off
+#: Emotion, and the clips of each cell of action units in a full corpus; "?" is a clip whose coder
+#: could not tell.
+_CASME2 = (
+    ("others", {"4": 59, "4+7": 6, "23": 1, "1+4": 2, "15": 2, "20": 1, "14": 12, "17": 8,
+        "24": 2, "4+17": 2, "7": 2, "?": 2}),
+    ("disgust", {"4+7": 21, "4": 12, "4+9": 6, "4+7+9": 6, "9": 4, "10": 4, "4+7+10": 2,
+        "7+10": 2, "4+5+7+9": 2, "4+10": 4}),
+    ("happiness", {"12": 16, "6+12": 8, "7+12": 1, "14": 4, "12+14": 1, "12+25": 1, "10+12": 1}),
+    ("repression", {"17": 13, "15": 6, "15+17": 4, "14": 4}),
+    ("surprise", {"1+2": 12, "25": 1, "25+26": 1, "1+2+25": 1, "1": 6, "2": 4}),
 )
-SAMM_TABLE = (
-    ("Happiness", "12", 13),
-    ("Happiness", "6+12", 5),
-    ("Happiness", "7+12", 3),
-    ("Happiness", "6+7+12", 1),
-    ("Other", "12", 1),
-    ("Other", "6", 1),
-    ("Surprise", "1+2", 6),
-    ("Surprise", "5", 2),
-    ("Surprise", "25+26", 2),
-    ("Surprise", "1+2+25", 1),
-    ("Other", "25", 2),
-    ("Anger", "4", 7),
-    ("Anger", "4+7", 5),
-    ("Anger", "17+24", 2),
-    ("Anger", "4+5+7", 1),
-    ("Other", "4", 2),
-    ("Other", "23", 2),
-    ("Disgust", "4+6+7", 1),
-    ("Disgust", "9", 2),
-    ("Disgust", "10", 3),
-    ("Disgust", "4+9", 1),
-    ("Disgust", "4+7+9", 1),
-    ("Disgust", "7+10", 1),
-    ("Sadness", "15", 1),
-    ("Sadness", "15+17", 1),
-    ("Fear", "1", 1),
+_SAMM = (
+    ("Happiness", {"12": 13, "6+12": 5, "7+12": 3, "6+7+12": 1}),
+    ("Other", {"12": 1, "6": 1}),
+    ("Surprise", {"1+2": 6, "5": 2, "25+26": 2, "1+2+25": 1}),
+    ("Other", {"25": 2}),
+    ("Anger", {"4": 7, "4+7": 5, "17+24": 2, "4+5+7": 1}),
+    ("Other", {"4": 2, "23": 2}),
+    ("Disgust", {"4+6+7": 1, "9": 2, "10": 3, "4+9": 1, "4+7+9": 1, "7+10": 1}),
+    ("Sadness", {"15": 1, "15+17": 1}),
+    ("Fear", {"1": 1}),
 )
+# fmt: on
+#: The same as rows (emotion, action units, clips).
+CASME2_TABLE = [(emotion, units, n) for emotion, row in _CASME2 for units, n in row.items()]
+SAMM_TABLE = [(emotion, units, n) for emotion, row in _SAMM for units, n in row.items()]
 
 
 def unit_set(text: str) -> tuple[int, ...]:
@@ -505,7 +351,7 @@ def largest_remainder(weights, total: int) -> np.ndarray:
 
 
 def allocate(table, clips: int) -> list[tuple[str, str]]:
-    """Choose `clips` rows (emotion, action units) of `table`.
+    """Choose `clips` rows (emotion, action units) of `table`, in its order.
 
     Both totals are kept as well as integers allow: the clips of each emotion are the proportional
     counts rounded by largest remainder, and the objective classes deviate from their own rounding
@@ -516,63 +362,46 @@ def allocate(table, clips: int) -> list[tuple[str, str]]:
     table : sequence of (emotion, action units, count)
     clips : int
         At least 1.
-
-    Returns
-    -------
-    list of (emotion, action units)
-        In the table's order; its length is `clips`.
     """
-    full = sum(count for _, _, count in table)
-    emotions = list(dict.fromkeys(emotion for emotion, _, _ in table))
-    classes = sorted({row_class(text) for _, text, _ in table})
-    cells: dict[tuple[int, int], list] = {}
-    for emotion, text, count in table:
-        key = (emotions.index(emotion), classes.index(row_class(text)))
-        cells.setdefault(key, []).append((text, count))
-    keys = list(cells)
-    totals = np.array([sum(count for _, count in cells[key]) for key in keys], float)
-    exact = totals * clips / full
-    by_emotion = largest_remainder(
-        [totals[[k[0] == e for k in keys]].sum() for e in range(len(emotions))], clips
+    rows = pd.DataFrame(table, columns=["emotion", "units", "n"])
+    rows["group"] = rows["units"].map(row_class)
+    emotions = rows.groupby("emotion", sort=False)["n"].sum()
+    classes = rows.groupby("group")["n"].sum()
+    cells = rows.groupby(["emotion", "group"], sort=False)
+    totals = cells["n"].sum()
+    counts = _round_cells(
+        totals.to_numpy(float) * clips / rows["n"].sum(),
+        np.array([totals.index.get_level_values("emotion") == e for e in emotions.index]),
+        largest_remainder(emotions, clips),
+        np.array([totals.index.get_level_values("group") == c for c in classes.index]),
+        largest_remainder(classes, clips),
     )
-    by_class = largest_remainder(
-        [totals[[k[1] == c for k in keys]].sum() for c in range(len(classes))], clips
-    )
-    counts = _round_cells(keys, exact, by_emotion, by_class)
-    chosen = []
-    for key, count in zip(keys, counts, strict=True):
-        rows = cells[key]
-        shares = largest_remainder([n for _, n in rows], int(count))
-        for (text, _), share in zip(rows, shares, strict=True):
-            chosen += [(emotions[key[0]], text)] * int(share)
-    order = {(emotion, text): i for i, (emotion, text, _) in enumerate(table)}
-    return sorted(chosen, key=order.__getitem__)
+    shares = pd.Series(0, rows.index)
+    for (_, members), count in zip(cells["n"], counts, strict=True):
+        shares[members.index] = largest_remainder(members, int(count))
+    chosen = rows.loc[rows.index.repeat(shares), ["emotion", "units"]]
+    return list(chosen.itertuples(index=False, name=None))
 
 
-def _round_cells(keys, exact, by_emotion, by_class) -> np.ndarray:
-    """Integer cells with exact emotion totals, class totals as near as possible: a flow."""
-    n, m = len(keys), len(by_class)
+def _round_cells(exact, in_emotion, by_emotion, in_class, by_class) -> np.ndarray:
+    """Integer cells with exact emotion totals, class totals as near as possible: a flow.
+
+    `in_emotion` and `in_class` tell which cells ``(n,)`` sum up to each of the totals.
+    """
+    n, m = len(exact), len(by_class)
     # Variables: cells, then class surplus and class shortfall; small costs follow the exact cells.
     cost = np.concatenate([-1e-3 * (exact - np.floor(exact)), np.ones(2 * m)])
-    rows, values = [], []
-    for e, total in enumerate(by_emotion):
-        row = np.zeros(n + 2 * m)
-        row[:n] = [k[0] == e for k in keys]
-        rows.append(row)
-        values.append(total)
-    for c, total in enumerate(by_class):
-        row = np.zeros(n + 2 * m)
-        row[:n] = [k[1] == c for k in keys]
-        row[n + c], row[n + m + c] = -1, 1
-        rows.append(row)
-        values.append(total)
+    sums = np.block(
+        [[in_emotion, np.zeros((len(by_emotion), 2 * m))], [in_class, -np.eye(m), np.eye(m)]]
+    )
+    values = np.concatenate([by_emotion, by_class])
     slack = 0
     while True:  # rarely, one emotion's cells cannot reach its total within one clip of exact
         low = np.concatenate([np.maximum(np.floor(exact + 1e-9) - slack, 0), np.zeros(2 * m)])
         high = np.concatenate([np.ceil(exact - 1e-9) + slack, np.full(2 * m, np.inf)])
         result = milp(
             cost,
-            constraints=LinearConstraint(np.array(rows), values, values),
+            constraints=LinearConstraint(sums, values, values),
             bounds=Bounds(low, high),
             integrality=np.ones(n + 2 * m),
         )
