@@ -12,7 +12,7 @@ from elrcn.corpus.canvas import Canvas, develop, grey, reduce, smoothstep
 from elrcn.corpus.face import Face, Light, closing_lids, skin_tone
 from elrcn.corpus.person import Identity, crease_relief, displacement_field, draw_identity
 from elrcn.corpus.plan import ClipPlan, generator, stream
-from elrcn.corpus.truth import Motion, Warp, draw_motion
+from elrcn.corpus.truth import Motion, Warp
 
 MARK = "Synthetic: made by elrcn, no person is shown"
 
@@ -117,6 +117,70 @@ OVERSAMPLE = 2
 FIELD_STEP = 2
 
 
+def _wander(rng, n: int, step: float) -> np.ndarray:
+    """Smooth path of n frames, about `step` wide over 60 frames, starting anywhere."""
+    path = np.cumsum(rng.normal(0, 1, n + 40))
+    kernel = np.hanning(33)
+    path = np.convolve(path, kernel / kernel.sum(), mode="same")[20 : 20 + n]
+    return (path - path.mean()) * step / 8
+
+
+def draw_motion(
+    rng: np.random.Generator, plan: ClipPlan, sensor: Sensor, scale: float, pose: np.ndarray
+) -> tuple[Motion, np.ndarray]:
+    """Draw the time courses of one clip.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    plan : ClipPlan
+    sensor : Sensor
+        Says how much the head moves and how often eyes blink.
+    scale : float
+        Factor to the plan's peaks, which hold for a face of `REFERENCE_UNIT`.
+    pose : (4,) array
+        Where the head is on average: shift x and y, turn, log scale.
+
+    Returns
+    -------
+    motion : Motion
+    gain : (n,) float32
+        Brightness of the light.
+    """
+    length = plan.length
+    n = plan.before + length + plan.after
+    rise = int(np.clip(round(length * rng.uniform(0.3, 0.55)), 4, length - 4))
+    hold = int(length * rng.uniform(0.0, 0.15))
+    fall = max(4, int((length - rise - hold) * rng.uniform(0.85, 1.05)))
+    rest = float(rng.choice((0.0, rng.uniform(0.0, 0.2))))
+    frame = np.arange(n) - plan.before
+    amounts = np.zeros((n, len(plan.peaks)), np.float32)
+    for k, peak in enumerate(plan.peaks):
+        lag = 0.0 if k == 0 else rng.uniform(-0.08, 0.08) * rise
+        up = smoothstep((frame - max(lag, 0)) / (rise - abs(lag)), 0, 1) ** rng.uniform(0.85, 1.3)
+        down = smoothstep((frame - rise - hold) / fall, 0, 1)
+        amounts[:, k] = peak * scale * up * (1 - (1 - rest) * down)
+        amounts[:, k] *= smoothstep(1 - (frame - length) / 30.0, 0, 1)
+    shake = sensor.shake
+    head = [_wander(rng, n, step) for step in (shake, shake, shake * 0.0022, shake * 0.0012)]
+    blink = np.zeros(n)
+    if rng.random() < sensor.blink_chance:
+        centre, half = rng.uniform(0, n), rng.uniform(9, 15)
+        blink = np.clip(1.15 - ((np.arange(n) - centre) / half) ** 2, 0, 1)
+    gain = 1 + _wander(rng, n, 0.006) + rng.normal(0, 0.0012, n)
+    onset = plan.first + plan.before
+    motion = Motion(
+        numbers=np.arange(plan.first, plan.first + n),
+        onset=onset,
+        apex=onset + rise + hold // 2,
+        offset=onset + length - 1,
+        amounts=amounts,
+        head=(np.stack(head, 1) + pose).astype(np.float32),
+        blink=blink.astype(np.float32),
+    )
+    return motion, gain.astype(np.float32)
+
+
 class Sitter:
     """One subject in the studio: rendered once, filmed as often as clips are needed."""
 
@@ -154,24 +218,21 @@ class Sitter:
         rng = generator(self.seed, plan.clip_id, "film")
         scale = self.canvas.unit / REFERENCE_UNIT
         pose = rng.normal(0, 1, 4) * self.sensor.pose
-        motion = draw_motion(
-            rng,
-            plan.length,
-            plan.before,
-            plan.after,
-            plan.first,
-            [p * scale for p in plan.peaks],
-            self.sensor.shake,
-            self.sensor.blink_chance,
-            pose,
+        motion, gain = draw_motion(rng, plan, self.sensor, scale, pose)
+        view = self.canvas
+        coarse = Canvas(  # the view at rest in this clip
+            view.width // FIELD_STEP,
+            view.height // FIELD_STEP,
+            view.unit / FIELD_STEP,
+            (view.cx + float(pose[0]) + 0.5) / FIELD_STEP - 0.5,
+            (view.cy + float(pose[1]) + 0.5) / FIELD_STEP - 0.5,
         )
-        coarse = _coarse(self.canvas, pose)
         basis = np.stack([-displacement_field(coarse, self.who, n, side) for n, side in plan.units])
         basis[np.abs(basis) < 2e-3] = 0  # the far tail of a pull moves nothing
         basis = basis.astype(np.float16)
-        return motion, basis, self._frames(plan, motion, basis, rng)
+        return motion, basis, self._frames(plan, motion, gain, basis, rng)
 
-    def _frames(self, plan, motion, basis, rng) -> Iterator[bytes]:
+    def _frames(self, plan, motion, gain, basis, rng) -> Iterator[bytes]:
         canvas = self.canvas
         light = clip_light(self.light, rng)
         relaxed, closed = self.face.shade(light)
@@ -197,19 +258,8 @@ class Sitter:
                 lids.lower(picture, float(motion.blink[k]))
             maps = warp.sampling_map(motion.amounts[k], motion.head[k])
             frame = cv2.remap(picture, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-            pixels = noise.add(frame, float(motion.gain[k]))
+            pixels = noise.add(frame, float(gain[k]))
             yield encode(pixels[..., ::-1] if self.sensor.colour else pixels, self.sensor.quality)
-
-
-def _coarse(canvas: Canvas, pose: np.ndarray) -> Canvas:
-    """Return the view at rest in a clip, with one pixel for `FIELD_STEP` along each side."""
-    return Canvas(
-        canvas.width // FIELD_STEP,
-        canvas.height // FIELD_STEP,
-        canvas.unit / FIELD_STEP,
-        (canvas.cx + float(pose[0]) + 0.5) / FIELD_STEP - 0.5,
-        (canvas.cy + float(pose[1]) + 0.5) / FIELD_STEP - 0.5,
-    )
 
 
 def encode(pixels: np.ndarray, quality: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,17 +112,13 @@ def plan_corpus(config: CorpusConfig) -> list[ClipPlan]:
     return plans
 
 
-def subject_names(seed: int, database: str, count: int) -> list[str]:
-    """``01``, ``02``... for CASME II; scattered three-digit numbers for SAMM."""
-    if database == "CASME2":
-        return [f"{i + 1:02d}" for i in range(count)]
-    chosen = generator(seed, "SAMM subjects").choice(np.arange(6, 38), count, replace=False)
-    return [f"{i:03d}" for i in sorted(int(c) for c in chosen)]
-
-
 def _plan_database(seed, database, count, clips, table) -> list[ClipPlan]:
     rng = generator(seed, database, "plan")
-    names = subject_names(seed, database, count)
+    if database == "CASME2":
+        names = [f"{i + 1:02d}" for i in range(count)]
+    else:
+        chosen = generator(seed, "SAMM subjects").choice(np.arange(6, 38), count, replace=False)
+        names = [f"{i:03d}" for i in sorted(chosen)]
     rows = allocate(table, clips)
     # Real subjects gave between two and thirty-six clips: skewed shares, at least one each.
     share = np.sort(rng.gamma(1.6, 1.0, count) + 0.12)
@@ -132,8 +129,22 @@ def _plan_database(seed, database, count, clips, table) -> list[ClipPlan]:
     for index in np.argsort(owners, kind="stable"):
         emotion, text = rows[index]
         plans.append(_plan_clip(seed, database, names[owners[index]], emotion, text, len(plans)))
-    plans = _name_clips(rng, plans)
-    return _hide_one_apex(rng, plans)
+    # Names in the databases' fashion, unique within a subject; of one clip no apex is known.
+    counters: Counter[tuple[str, int]] = Counter()
+    named = []
+    for plan in plans:
+        video = int(rng.integers(1, 20 if database == "CASME2" else 8))
+        counters[plan.subject, video] += 1
+        number = counters[plan.subject, video]
+        if database == "CASME2":
+            name = f"EP{video:02d}_{number:02d}{'f' if rng.random() < 0.4 else ''}"
+        else:
+            name = f"{plan.subject}_{video}_{number}"
+        named.append(replace(plan, name=name))
+    named.sort(key=lambda plan: (plan.subject, plan.name))
+    hidden = int(rng.integers(len(named)))
+    named[hidden] = replace(named[hidden], apex_known=False)
+    return named
 
 
 def _spread(rng, rows, owners) -> np.ndarray:
@@ -182,7 +193,8 @@ def _plan_clip(seed, database, subject, emotion, text, index) -> ClipPlan:
     else:
         short = rng.random() < 0.2
         first, digits = int(rng.integers(250, 6800)), 4 if short else 5
-        shown = "+".join(f"{s}{n}{_intensity(rng)}" for n, s in units)
+        letters, chances = ("A", "B", "C", "D", ""), (0.25, 0.3, 0.12, 0.03, 0.3)
+        shown = "+".join(f"{side}{n}{rng.choice(letters, p=chances)}" for n, side in units)
         shown += " " if rng.random() < 0.12 else ""
     return ClipPlan(
         database=database,
@@ -199,27 +211,3 @@ def _plan_clip(seed, database, subject, emotion, text, index) -> ClipPlan:
         first=first,
         digits=digits,
     )
-
-
-def _intensity(rng) -> str:
-    return str(rng.choice(("A", "B", "C", "D", ""), p=(0.25, 0.3, 0.12, 0.03, 0.3)))
-
-
-def _name_clips(rng, plans) -> list[ClipPlan]:
-    """Names in the databases' fashion, unique within a subject."""
-    named = []
-    counters: dict[tuple[str, int], int] = {}
-    for plan in plans:
-        video = int(rng.integers(1, 20) if plan.database == "CASME2" else rng.integers(1, 8))
-        number = counters[plan.subject, video] = counters.get((plan.subject, video), 0) + 1
-        if plan.database == "CASME2":
-            name = f"EP{video:02d}_{number:02d}{'f' if rng.random() < 0.4 else ''}"
-        else:
-            name = f"{plan.subject}_{video}_{number}"
-        named.append(replace(plan, name=name))
-    return sorted(named, key=lambda p: (p.subject, p.name))
-
-
-def _hide_one_apex(rng, plans) -> list[ClipPlan]:
-    hidden = int(rng.integers(len(plans)))
-    return [replace(p, apex_known=i != hidden) for i, p in enumerate(plans)]

@@ -1,4 +1,4 @@
-"""Motion of a face over a clip, and the truth that is known of it."""
+"""The truth that is known of a clip: how the face in it moves."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ class Motion:
     numbers : (n,) int64
         Frame numbers in the clip's folder, onset to offset and the frames around them.
     onset, apex, offset : int
-        Frame numbers.
+        True frame numbers; the label sheet may leave the apex out.
     amounts : (n, k) float32
-        Pixels of each action unit's field.
+        Pixels of each action unit's field at each frame.
     head : (n, 4) float32
-        Shift x and y in pixels, turn in radians, log scale.
+        Head shift x and y in pixels, turn in radians, log scale.
     blink : (n,) float32
         Lid closure, 0 open to 1 closed.
-    gain : (n,) float32
-        Brightness of the light.
     """
 
     numbers: np.ndarray
@@ -43,91 +41,6 @@ class Motion:
     amounts: np.ndarray
     head: np.ndarray
     blink: np.ndarray
-    gain: np.ndarray
-
-
-def _ramp(t):
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _wander(rng, n: int, step: float) -> np.ndarray:
-    """Smooth path of n frames, about `step` wide over 60 frames, starting anywhere."""
-    path = np.cumsum(rng.normal(0, 1, n + 40))
-    kernel = np.hanning(33)
-    path = np.convolve(path, kernel / kernel.sum(), mode="same")[20 : 20 + n]
-    return (path - path.mean()) * step / 8
-
-
-def draw_motion(
-    rng: np.random.Generator,
-    length: int,
-    before: int,
-    after: int,
-    first: int,
-    peaks: list[float],
-    shake: float,
-    blink_chance: float,
-    pose: np.ndarray,
-) -> Motion:
-    """Draw the time courses of one clip.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    length : int
-        Frames from onset to offset, both included.
-    before, after : int
-        Frames in the folder outside of them.
-    first : int
-        Number of the first frame.
-    peaks : list of float
-        Pixels of each action unit at the apex.
-    shake : float
-        Size of head motion in pixels.
-    blink_chance : float
-        Probability of one blink in the clip.
-    pose : (4,) array
-        Where the head is on average: shift x and y, turn, log scale.
-    """
-    n = before + length + after
-    rise = int(np.clip(round(length * rng.uniform(0.3, 0.55)), 4, length - 4))
-    hold = int(length * rng.uniform(0.0, 0.15))
-    fall = max(4, int((length - rise - hold) * rng.uniform(0.85, 1.05)))
-    rest = float(rng.choice((0.0, rng.uniform(0.0, 0.2))))
-    frame = np.arange(n) - before
-    amounts = np.zeros((n, len(peaks)), np.float32)
-    for k, peak in enumerate(peaks):
-        lag = 0.0 if k == 0 else rng.uniform(-0.08, 0.08) * rise
-        up = _ramp((frame - max(lag, 0)) / (rise - abs(lag))) ** rng.uniform(0.85, 1.3)
-        down = _ramp((frame - rise - hold) / fall)
-        amounts[:, k] = peak * up * (1 - (1 - rest) * down)
-        amounts[:, k] *= _ramp(1 - (frame - length) / 30.0)
-    head = np.stack(
-        [
-            _wander(rng, n, shake),
-            _wander(rng, n, shake),
-            _wander(rng, n, shake * 0.0022),
-            _wander(rng, n, shake * 0.0012),
-        ],
-        1,
-    )
-    head += pose
-    blink = np.zeros(n)
-    if rng.random() < blink_chance:
-        centre, half = rng.uniform(0, n), rng.uniform(9, 15)
-        blink = np.clip(1.15 - ((np.arange(n) - centre) / half) ** 2, 0, 1)
-    gain = 1 + _wander(rng, n, 0.006) + rng.normal(0, 0.0012, n)
-    return Motion(
-        numbers=np.arange(first, first + n),
-        onset=first + before,
-        apex=first + before + rise + hold // 2,
-        offset=first + before + length - 1,
-        amounts=amounts,
-        head=head.astype(np.float32),
-        blink=blink.astype(np.float32),
-        gain=gain.astype(np.float32),
-    )
 
 
 def head_matrix(head: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -149,21 +62,9 @@ def expand(basis: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.stack(fields) if fields else np.zeros((0, height, width, 2), np.float32)
 
 
-def pixel_grid(width: int, height: int) -> np.ndarray:
-    """Pixel coordinates ``(height, width, 2)``, x first, float32."""
-    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
-
-
 def mix(fields: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     """Sum of fields ``(k, h, w, 2)`` weighted by one frame's amounts ``(k,)``."""
     return np.tensordot(amounts.astype(np.float32), fields, axes=1)
-
-
-def apply_head(at: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Pixels of the neutral picture for pixels `at` ``(h, w, 2)`` of a frame, the skin at rest."""
-    height, width = at.shape[:2]
-    matrix = head_matrix(head, width, height).astype(np.float32)
-    return at @ matrix[:, :2].T + matrix[:, 2]
 
 
 class Warp:
@@ -205,7 +106,7 @@ class Warp:
         return maps
 
 
-def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: int = 8):
+def displacement(fields, amounts_from, head_from, amounts_to, head_to):
     """Motion of every point of one frame to another, solving the warp for the skin's points.
 
     Parameters
@@ -214,8 +115,6 @@ def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: in
         At the frames' size, see `expand`.
     amounts_from, amounts_to : (k,)
     head_from, head_to : (4,)
-    steps : int
-        Fixed-point iterations.
 
     Returns
     -------
@@ -223,14 +122,16 @@ def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: in
         Pixels; the point at x is at ``x + d(x)`` in the other frame.
     """
     height, width = fields.shape[1:3]
-    grid = pixel_grid(width, height)
-    v = apply_head(grid + mix(fields, amounts_from), head_from)
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    # v: where the points lie in the neutral picture.
+    matrix = head_matrix(head_from, width, height).astype(np.float32)
+    v = (grid + mix(fields, amounts_from)) @ matrix[:, :2].T + matrix[:, 2]
     matrix = head_matrix(head_to, width, height)
     inverse = np.linalg.inv(matrix[:, :2])
     w = (v - matrix[:, 2].astype(np.float32)) @ inverse.T.astype(np.float32)
     field = mix(fields, amounts_to)
     y = w
-    for _ in range(steps):
+    for _ in range(8):  # y = w - field(y), solved by fixed-point iteration
         y = w - cv2.remap(
             field, y[..., 0], y[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
@@ -238,7 +139,7 @@ def displacement(fields, amounts_from, head_from, amounts_to, head_to, steps: in
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Motion):
     """Truth of one clip.
 
     Attributes
@@ -246,20 +147,10 @@ class Truth:
     clip_id : str
     width, height : int
         Size of the frames in pixels.
-    numbers : (n,) int
-        Frame numbers in the folder.
-    onset, apex, offset : int
-        True frame numbers; the label sheet may leave the apex out.
     units, sides : tuple
         Action unit of each field and its side ("", "L" or "R").
     basis : (k, h, w, 2) float16
         Inverse displacement field of each unit, on a coarser grid than the frames.
-    amounts : (n, k) float32
-        Pixels of each field at each frame.
-    head : (n, 4) float32
-        Head shift x, y (pixels), turn (radians) and log scale.
-    blink : (n,) float32
-        Lid closure, 0 open to 1 closed.
     frames_sha256 : str
         Digest of the frames this is the truth of, as `elrcn.databases.folders.scan_clip` gives it.
     corpus_key : str
@@ -269,16 +160,9 @@ class Truth:
     clip_id: str
     width: int
     height: int
-    numbers: np.ndarray
-    onset: int
-    apex: int
-    offset: int
     units: tuple[int, ...]
     sides: tuple[str, ...]
     basis: np.ndarray
-    amounts: np.ndarray
-    head: np.ndarray
-    blink: np.ndarray
     frames_sha256: str
     corpus_key: str
 
@@ -336,14 +220,7 @@ def truth_path(root: Path, clip_id: str) -> Path:
 
 
 def load_truth(root: str | Path, clip_id: str) -> Truth:
-    """Read the truth of one clip of the embedded corpus.
-
-    Parameters
-    ----------
-    root : path
-        Folder given to `make_corpus`.
-    clip_id : str
-        ``CASME2/sub01/EP02_01f`` or ``SAMM/006/006_1_2``.
+    """Read the truth of a clip, such as ``SAMM/006/006_1_2``, of the embedded corpus at `root`.
 
     Raises
     ------
@@ -354,49 +231,46 @@ def load_truth(root: str | Path, clip_id: str) -> Truth:
     try:
         with np.load(path, allow_pickle=False) as data:
             values = {name: data[name] for name in data.files}
-        width, height, onset, apex, offset = (int(v) for v in values["shape_and_times"])
-        return Truth(
-            clip_id=clip_id,
-            width=width,
-            height=height,
-            numbers=values["numbers"],
-            onset=onset,
-            apex=apex,
-            offset=offset,
-            units=tuple(int(u) for u in values["units"]),
-            sides=tuple(str(s) for s in values["sides"]),
-            basis=values["basis"],
-            amounts=values["amounts"],
-            head=values["head"],
-            blink=values["blink"],
-            frames_sha256=str(values["frames_sha256"]),
-            corpus_key=str(values["corpus_key"]),
-        )
+        shape_and_times = (int(v) for v in values.pop("shape_and_times"))
+        values |= zip(("width", "height", "onset", "apex", "offset"), shape_and_times, strict=True)
+        values["units"] = tuple(int(u) for u in values["units"])
+        values["sides"] = tuple(str(s) for s in values["sides"])
+        for name in ("frames_sha256", "corpus_key"):
+            values[name] = str(values[name])
+        return Truth(clip_id=clip_id, **values)
     except FileNotFoundError:
         raise ElrcnError(
             f"No true motion is known for clip {clip_id}.",
             where=path,
             fix="only the embedded corpus has it: check the clip id and the corpus folder",
         ) from None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ElrcnError(f"The truth file is broken: {error}", where=path) from None
 
 
-def save_truth(path: Path, width: int, height: int, motion, units, sides, basis, **made) -> None:
-    """Write the truth of one clip, with `made` (``frames_sha256``, ``corpus_key``) as text.
-
-    Same values, same bytes.
-    """
-    with replacing(path) as part, open(part, "wb") as file:
+def save_truth(root: Path, truth: Truth) -> None:
+    """Write the truth of one clip of the corpus at `root`. Same values, same bytes."""
+    with replacing(truth_path(root, truth.clip_id)) as part, open(part, "wb") as file:
         np.savez_compressed(
             file,
-            shape_and_times=np.array((width, height, motion.onset, motion.apex, motion.offset)),
-            numbers=motion.numbers,
-            units=np.array(units, np.int64),
-            sides=np.array(sides, "U1"),
-            basis=basis.astype(np.float16),
-            amounts=motion.amounts,
-            head=motion.head,
-            blink=motion.blink,
-            **{name: np.array(value) for name, value in made.items()},
+            shape_and_times=np.array(
+                (truth.width, truth.height, truth.onset, truth.apex, truth.offset)
+            ),
+            numbers=truth.numbers,
+            units=np.array(truth.units, np.int64),
+            sides=np.array(truth.sides, "U1"),
+            basis=truth.basis.astype(np.float16),
+            amounts=truth.amounts,
+            head=truth.head,
+            blink=truth.blink,
+            frames_sha256=np.array(truth.frames_sha256),
+            corpus_key=np.array(truth.corpus_key),
         )

@@ -22,7 +22,7 @@ from openpyxl import Workbook
 from elrcn.config import CorpusConfig, config_hash
 from elrcn.corpus.film import MARK, Sitter
 from elrcn.corpus.plan import ClipPlan, plan_corpus
-from elrcn.corpus.truth import load_truth, save_truth, truth_path
+from elrcn.corpus.truth import Truth, load_truth, save_truth, truth_path
 from elrcn.databases.folders import clip_digest, is_litter, number_of, scan_clip
 from elrcn.errors import ElrcnError
 from elrcn.files import (
@@ -571,19 +571,19 @@ def _film_clip(root: Path, key: str, sitter: Sitter, plan: ClipPlan) -> None:
     motion, basis, frames = sitter.film(plan)
     names = [plan.frame_name(int(number)) for number in motion.numbers]
     digest = _place(clip_folder(root, plan.clip_id), dict(zip(names, frames, strict=True)))
-    numbers, sides = zip(*plan.units, strict=True)
-    canvas = sitter.canvas
-    save_truth(
-        truth_path(root, plan.clip_id),
-        canvas.width,
-        canvas.height,
-        motion,
-        numbers,
-        sides,
-        basis,
+    units, sides = zip(*plan.units, strict=True)
+    truth = Truth(
+        **vars(motion),
+        clip_id=plan.clip_id,
+        width=sitter.canvas.width,
+        height=sitter.canvas.height,
+        units=units,
+        sides=sides,
+        basis=basis,
         frames_sha256=digest,
         corpus_key=key,
     )
+    save_truth(root, truth)
 
 
 def _place(folder: Path, frames: dict[str, bytes]) -> str:
