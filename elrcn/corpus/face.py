@@ -11,34 +11,22 @@ from elrcn.corpus.canvas import Canvas, bump, develop, grey, over, reduce, smoot
 from elrcn.corpus.person import Identity, crease_relief, displacement_field, draw_identity
 
 
-@dataclass(frozen=True)
-class Relief:
-    """Shape of a head on a canvas.
+def build_relief(canvas: Canvas, who: Identity) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shape of a head seen from the front, without skin detail, hair and ears.
 
-    Attributes
-    ----------
+    Returns
+    -------
     z : (h, w) float32
-        Height towards the camera in face units, skin detail left out.
+        Height towards the camera in face units.
     inside : (h, w) float32
-        Coverage of the head (without hair and ears), 0 to 1.
-    edge : (h, w) float32
-        Distance inside the outline in face units, negative outside.
+        Coverage of the head, 0 to 1.
     """
-
-    z: np.ndarray
-    inside: np.ndarray
-    edge: np.ndarray
-
-
-def build_relief(canvas: Canvas, who: Identity) -> Relief:
-    """Height map of `who` as seen from the front."""
     x, y = canvas.grid()
     z, edge = _head(x, y, who)
-    pixel = 1.0 / canvas.unit
-    inside = np.clip(0.5 + edge / (1.6 * pixel), 0, 1)
+    inside = np.clip(0.5 + edge / (1.6 * (1.0 / canvas.unit)), 0, 1)
     xa = np.abs(x) * (1 + who.asymmetry * np.sign(x))
     z = z + _upper(x, xa, y, who) + _nose(x, xa, y, who) + _lower(x, xa, y, who)
-    return Relief(z.astype(np.float32), inside.astype(np.float32), edge.astype(np.float32))
+    return z.astype(np.float32), inside.astype(np.float32)
 
 
 def _head(x, y, who):
@@ -53,12 +41,10 @@ def _head(x, y, who):
     down = np.clip(y - centre, 0, None) / (chin - centre)
     width = who.jaw_width * (1 - who.taper * smoothstep(y, 0.35, 1.45))
     face = 1 - np.abs(x / width) ** 2.25 - up**2 - down ** np.float32(who.jaw_square)
-    depths = []
-    for q, rz in ((skull, 1.02), (face, 0.98)):
-        depths.append(rz * np.sign(q) * np.sqrt(np.abs(q) + 1e-6))
-    k = 9.0
-    peak = np.maximum(depths[0], depths[1])
-    z = peak + np.log(np.exp(k * (depths[0] - peak)) + np.exp(k * (depths[1] - peak))) / k
+    a = 1.02 * np.sign(skull) * np.sqrt(np.abs(skull) + 1e-6)
+    b = 0.98 * np.sign(face) * np.sqrt(np.abs(face) + 1e-6)
+    peak = np.maximum(a, b)
+    z = peak + np.log(np.exp(9.0 * (a - peak)) + np.exp(9.0 * (b - peak))) / 9.0
     best = np.maximum(skull, face)
     gy, gx = np.gradient(best)
     step = np.abs(x[0, 1] - x[0, 0])
@@ -80,9 +66,8 @@ def _upper(x, xa, y, who):
     arc = y - crease + 0.9 * (xa - who.eye_x) ** 2
     z -= 0.014 * who.lid_fold * np.exp(-((arc / 0.014) ** 2)) * bump(xa, y, who.eye_x, 0, 0.16, 1)
     under = y - (who.eye_low + 0.10) + 0.75 * (xa - who.eye_x) ** 2 * -1
-    z -= (
-        0.012 * who.bag * np.exp(-((under / 0.03) ** 2)) * bump(xa, y, who.eye_x - 0.05, 0, 0.15, 1)
-    )
+    below = bump(xa, y, who.eye_x - 0.05, 0, 0.15, 1)
+    z -= 0.012 * who.bag * np.exp(-((under / 0.03) ** 2)) * below
     z += 0.016 * who.bag * bump(xa, y, who.eye_x - 0.03, who.eye_low + 0.055, 0.14, 0.03)
     z -= 0.02 * bump(xa, y, 0.92, -0.15, 0.12, 0.25)
     return z
@@ -124,20 +109,14 @@ def _lower(x, xa, y, who):
     along = smoothstep(y, who.nose_tip - 0.22, who.nose_tip + 0.2)
     along *= smoothstep(y, mouth + 0.28, mouth - 0.08)
     d = (xa - line) / 0.045
-    z += (
-        who.fold
-        * along
-        * (0.022 * np.tanh(d) * np.exp(-((d / 4.5) ** 2)) - 0.012 * np.exp(-(d**2)))
-    )
+    overhang = 0.022 * np.tanh(d) * np.exp(-((d / 4.5) ** 2)) - 0.012 * np.exp(-(d**2))
+    z += who.fold * along * overhang
     gap = mouth - who.lip_upper - who.nose_tip - 0.16
     centre = mouth - who.lip_upper - 0.5 * gap
     window = smoothstep(y, centre - 0.75 * gap, centre - 0.2 * gap)
     window *= smoothstep(y, centre + 0.75 * gap, centre + 0.3 * gap)
-    z += (
-        0.02
-        * window
-        * (bump(xa, y, 0.075, centre, 0.03, 1) - 1.1 * bump(x, y, 0, centre, 0.038, 1))
-    )
+    groove = bump(xa, y, 0.075, centre, 0.03, 1) - 1.1 * bump(x, y, 0, centre, 0.038, 1)
+    z += 0.02 * window * groove
     t = np.clip(xa / half, 0, 1.2)
     thick = np.clip(1 - t**2.2, 0, 1)
     line_y = lip_line(x, who)
@@ -154,12 +133,9 @@ def _lower(x, xa, y, who):
 def lip_line(x, who: Identity):
     """Height y of the line between the lips at each x."""
     t = np.clip(x / who.mouth_half, -1.3, 1.3)
-    return (
-        who.mouth_y
-        - who.lip_curve * t**2
-        + 0.010 * np.exp(-((t / 0.2) ** 2))
-        - 0.006 * np.exp(-(((np.abs(t) - 0.45) / 0.2) ** 2))
-    ).astype(np.float32)
+    middle, sides = np.exp(-((t / 0.2) ** 2)), np.exp(-(((np.abs(t) - 0.45) / 0.2) ** 2))
+    line = who.mouth_y - who.lip_curve * t**2 + 0.010 * middle - 0.006 * sides
+    return line.astype(np.float32)
 
 
 def lip_contours(x, who: Identity):
@@ -172,48 +148,35 @@ def lip_contours(x, who: Identity):
     return line - upper, line + lower
 
 
-_TONES = np.array(  # linear reflectance at melanin 0, 0.25, 0.5, 0.75, 1
-    (
-        (0.70, 0.48, 0.385),
-        (0.585, 0.375, 0.275),
-        (0.40, 0.225, 0.145),
-        (0.215, 0.108, 0.064),
-        (0.105, 0.052, 0.032),
-    )
-)
+# fmt: off
+_SKIN = ((0.70, 0.48, 0.385), (0.585, 0.375, 0.275), (0.40, 0.225, 0.145), (0.215, 0.108, 0.064),
+         (0.105, 0.052, 0.032))
+_HAIR = ((0.42, 0.29, 0.15), (0.22, 0.125, 0.055), (0.085, 0.045, 0.022), (0.030, 0.018, 0.012),
+         (0.014, 0.011, 0.010))
+_IRIS = ((0.20, 0.27, 0.33), (0.17, 0.17, 0.09), (0.11, 0.055, 0.022), (0.03, 0.016, 0.01))
+# fmt: on
 _BLOOD = np.array((-0.06, -0.55, -0.42), np.float32)
+
+
+def _tone(level, levels, table) -> np.ndarray:
+    """Colour at `level` between the colours of `table` that belong to `levels`."""
+    return np.stack([np.interp(level, levels, channel) for channel in np.transpose(table)], -1)
 
 
 def skin_tone(melanin) -> np.ndarray:
     """Linear RGB reflectance of skin with `melanin` from 0 (fair) to 1 (dark)."""
-    levels = np.linspace(0, 1, len(_TONES))
-    return np.stack([np.interp(melanin, levels, _TONES[:, c]) for c in range(3)], -1)
+    return _tone(melanin, (0, 0.25, 0.5, 0.75, 1), _SKIN)
 
 
 def hair_tone(melanin: float, red: float) -> np.ndarray:
     """Linear RGB of hair: fair at melanin 0, brown at 0.5, black at 1."""
-    levels = (0, 0.3, 0.55, 0.8, 1)
-    table = np.array(
-        (
-            (0.42, 0.29, 0.15),
-            (0.22, 0.125, 0.055),
-            (0.085, 0.045, 0.022),
-            (0.030, 0.018, 0.012),
-            (0.014, 0.011, 0.010),
-        )
-    )
-    tone = np.array([np.interp(melanin, levels, table[:, c]) for c in range(3)])
+    tone = _tone(melanin, (0, 0.3, 0.55, 0.8, 1), _HAIR)
     return (tone * (1 + red * np.array((0.5, 0.0, -0.2)))).astype(np.float32)
 
 
 def iris_tone(melanin: float) -> np.ndarray:
     """Linear RGB of an iris: blue-grey, green-hazel, brown, near black."""
-    table = np.array(
-        ((0.20, 0.27, 0.33), (0.17, 0.17, 0.09), (0.11, 0.055, 0.022), (0.03, 0.016, 0.01))
-    )
-    return np.array(
-        [np.interp(melanin, (0, 0.35, 0.65, 1), table[:, c]) for c in range(3)], np.float32
-    )
+    return _tone(melanin, (0, 0.35, 0.65, 1), _IRIS).astype(np.float32)
 
 
 def albedo(canvas: Canvas, who: Identity) -> np.ndarray:
@@ -222,11 +185,8 @@ def albedo(canvas: Canvas, who: Identity) -> np.ndarray:
     xa = np.abs(x)
     rng = who.rng(3)
     mottle = 0.5 * canvas.noise(rng, 0.10) + 0.35 * canvas.noise(rng, 0.035)
-    mottle += (
-        0.75 * canvas.noise(rng, 0.014)
-        + 0.5 * canvas.noise(rng, 0.022)
-        + 0.3 * canvas.noise(rng, 0.3)
-    )
+    fine = 0.75 * canvas.noise(rng, 0.014) + 0.5 * canvas.noise(rng, 0.022)
+    mottle += fine + 0.3 * canvas.noise(rng, 0.3)
     melanin = who.melanin + 0.016 * who.mottling * mottle
     melanin = melanin + 0.05 * bump(xa, y, who.eye_x - 0.05, 0.06, 0.2, 0.13)
     melanin -= 0.02 * bump(x, y, 0, -0.7, 0.4, 0.25)
@@ -235,16 +195,16 @@ def albedo(canvas: Canvas, who: Identity) -> np.ndarray:
     if who.stubble > 0:
         beard = smoothstep(y, 0.62, 0.95) * smoothstep(xa + 0.25 * np.abs(y - 1.1), 1.1, 0.7)
         beard *= 0.55 + 0.45 * bump(x, y, 0, who.chin_y - 0.25, 0.4, 0.35)
-        shadow = np.clip(0.6 + 0.5 * canvas.noise(rng, 0.006), 0, 1.6) * canvas.noise(rng, 0.2) ** 0
+        shadow = np.clip(0.6 + 0.5 * canvas.noise(rng, 0.006), 0, 1.6)
+        canvas.noise(rng, 0.2)  # unused: what is drawn later, and so the frames, depend on it
         melanin = melanin + 0.14 * who.stubble * beard * shadow
     colour = skin_tone(np.clip(melanin, 0, 1)).astype(np.float32)
     blood = 0.5 * bump(xa, y, 0.55, 0.45, 0.25, 0.2) + 0.6 * bump(x, y, 0, who.nose_tip, 0.14, 0.12)
     blood += 0.35 * bump(xa, y, who.nose_width, who.nose_tip + 0.08, 0.07, 0.08)
     blood += 0.25 * bump(x, y, 0, who.chin_y - 0.25, 0.22, 0.12)
     blood += 0.45 * bump(xa, y, who.eye_x, 0.03, 0.22, 0.09)
-    blood = who.redness * (
-        0.42 * blood + 0.10 * canvas.noise(rng, 0.06) + 0.10 * canvas.noise(rng, 0.018)
-    )
+    blood = 0.42 * blood + 0.10 * canvas.noise(rng, 0.06) + 0.10 * canvas.noise(rng, 0.018)
+    blood = who.redness * blood
     colour = colour * np.exp(0.55 * blood[..., None] * _BLOOD)
     return _lips(canvas, who, rng, colour, x, y)
 
@@ -286,9 +246,8 @@ def fine_relief(canvas: Canvas, who: Identity) -> np.ndarray:
     x, y = canvas.grid()
     xa = np.abs(x)
     rng = who.rng(4)
-    grain = (
-        canvas.noise(rng, 0.0075) + 0.9 * canvas.noise(rng, 0.013) + 0.7 * canvas.noise(rng, 0.028)
-    )
+    grain = canvas.noise(rng, 0.0075) + 0.9 * canvas.noise(rng, 0.013)
+    grain = grain + 0.7 * canvas.noise(rng, 0.028)
     pore_zone = 0.55 + 0.6 * bump(xa, y, 0.3, 0.4, 0.3, 0.25) + 0.3 * bump(x, y, 0, -0.6, 0.5, 0.2)
     z = 0.0017 * who.pores * grain * pore_zone
     lines = np.zeros_like(x)
@@ -303,9 +262,8 @@ def fine_relief(canvas: Canvas, who: Identity) -> np.ndarray:
         turn += rng.normal(0, 0.07)
         dx, dy = xa - who.eye_x - who.eye_half - 0.03, y - who.eye_tilt * who.eye_half
         across = dy * np.cos(turn) - dx * np.sin(turn)
-        lines += (
-            0.8 * np.exp(-((across / 0.009) ** 2)) * bump(dx, dy, 0.075, 0.075 * turn, 0.05, 0.09)
-        )
+        place = bump(dx, dy, 0.075, 0.075 * turn, 0.05, 0.09)
+        lines += 0.8 * np.exp(-((across / 0.009) ** 2)) * place
     top, bottom = lip_contours(x, who)
     on_lips = smoothstep(y, top, top + 0.02) * smoothstep(y, bottom, bottom - 0.02)
     on_lips *= smoothstep(xa / who.mouth_half, 1, 0.85)
@@ -483,9 +441,8 @@ def _eye(canvas, who, side, iris_colour, gaze, fibres):
         waves += float(size) * np.sin(k * angle + 3 * float(phase))
     ring = r / IRIS_RADIUS
     shine = 1 + 0.055 * waves * smoothstep(ring, 0.4, 0.7)
-    shine *= (1 - 0.75 * smoothstep(ring, 0.80, 1.0)) * (
-        0.75 + 0.6 * smoothstep(y - cy, -0.05, 0.07)
-    )
+    rim, lower_light = smoothstep(ring, 0.80, 1.0), smoothstep(y - cy, -0.05, 0.07)
+    shine *= (1 - 0.75 * rim) * (0.75 + 0.6 * lower_light)
     shine *= 1 - 0.97 * smoothstep(ring, 0.46, 0.36)
     iris = shine[..., None] * iris_colour
     ball = white + (iris - white) * smoothstep(ring, 1.07, 0.93)[..., None]
@@ -653,9 +610,7 @@ def ear_layer(canvas: Canvas, who: Identity):
         lit *= 0.75 + 0.25 * smoothstep(u, -1.2, -0.2)
         lit += 0.012 * part.noise(who.rng(8), 0.012)
         tint = np.array((1.04, 0.90, 0.87), np.float32)
-        ear = np.clip(lit, 0.05, 1)[..., None] * (skin * tint)
-        colour[cut] = ear
-        cover[cut] = mask
+        colour[cut], cover[cut] = np.clip(lit, 0.05, 1)[..., None] * (skin * tint), mask
     return colour, cover
 
 
@@ -690,19 +645,19 @@ class Face:
         self.canvas, self.who = canvas, who
         self.head, self.cut = canvas.window(-1.2, 1.2, -1.95, 1.9)
         head = self.head
-        self.relief = build_relief(head, who)
+        self.relief, self.inside = build_relief(head, who)
         self.fine = fine_relief(head, who)
         self.skin = _painted_skin(head, who)
         self.eye_colour, self.eye_cover, self.eye_dark = eye_layers(
             head, who, iris_tone(who.iris_melanin)
         )
         # What no lamp reaches: hollows much narrower than a head.
-        coarse = self.relief.z
+        coarse = self.relief
         hollow = np.zeros_like(coarse)
         for sigma, weight in ((0.035, 5.0), (0.12, 1.7)):
             hollow += weight * np.clip(head.blur(coarse, sigma) - coarse, 0, None)
         self.open = np.exp(-1.1 * hollow)
-        mask = np.maximum(self.relief.inside, 1e-3)
+        mask = np.maximum(self.inside, 1e-3)
         self.spread = [head.blur(mask, sigma) for sigma in _SCATTER]
         self.oily = 0.35 + 0.65 * np.exp(-((head.grid()[0] / 0.35) ** 2))
         self.front, back, self.hair = hair_layers(canvas, who)
@@ -733,7 +688,7 @@ class Face:
             With and without the lines that open lids draw.
         """
         canvas, who = self.head, self.who
-        z = self.relief.z + self.fine
+        z = self.relief + self.fine
         if extra is not None:
             z = z + extra.astype(np.float32)
         gy, gx = np.gradient(z * np.float32(canvas.unit))
@@ -757,7 +712,7 @@ class Face:
             h /= np.linalg.norm(h)
             gloss += power * np.clip(nx * h[0] + ny * h[1] + nz * h[2], 0, 1) ** 22
         total += (light.room * (0.72 - 0.28 * ny) * self.open)[..., None]
-        mask = np.maximum(self.relief.inside, 1e-3)
+        mask = np.maximum(self.inside, 1e-3)
         scattered = np.empty_like(total)
         for c, spread in enumerate(self.spread):
             scattered[..., c] = canvas.blur(total[..., c] * mask, _SCATTER[c]) / spread
@@ -775,7 +730,7 @@ class Face:
         if eyes:
             skin = over(skin, self.eye_colour * (np.float32(0.55) * strength), self.eye_cover)
         picture = self.behind * strength
-        picture[self.cut] = over(picture[self.cut], skin * self.hair_shadow, self.relief.inside)
+        picture[self.cut] = over(picture[self.cut], skin * self.hair_shadow, self.inside)
         return over(picture, self.hair * strength, self.front)
 
 
@@ -834,7 +789,7 @@ def _portraits(who: Identity, count: int, size: int, rng) -> np.ndarray:
     face = Face(canvas, who)
     x, y = canvas.grid()
     deep = np.zeros_like(x)
-    deep[face.cut] = face.head.blur(face.relief.z, 0.03) * canvas.unit
+    deep[face.cut] = face.head.blur(face.relief, 0.03) * canvas.unit
     coarse = [
         (displacement_field(canvas, who, n), crease_relief(face.head, who, n))
         for n in (4, 6, 12, 17)

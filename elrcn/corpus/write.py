@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import io
 import json
@@ -10,11 +9,11 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 from openpyxl import Workbook
@@ -38,31 +37,16 @@ from elrcn.files import (
     write_json,
 )
 
+# fmt: off
 CASME2_HEADER = (
-    "Subject",
-    "Filename",
-    None,
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    None,
-    "Action Units",
-    "Estimated Emotion",
+    "Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None,
+    "Action Units", "Estimated Emotion",
 )
 SAMM_HEADER = (
-    "Subject",
-    "Filename",
-    "Inducement Code",
-    "Onset Frame",
-    "Apex Frame",
-    "Offset Frame",
-    "Duration",
-    "Micro",
-    "Action Units",
-    "Estimated Emotion",
-    "Objective Classes",
-    "Notes",
+    "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame",
+    "Duration", "Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes",
 )
+# fmt: on
 SAMM_NOTES = (
     "Synthetic corpus in the layout of a database of spontaneous micro-movements",
     "No person is shown: every face is rendered from parameters",
@@ -78,50 +62,6 @@ SAMM_NOTES = (
     "Estimated emotion follows from the action units and the stimulus",
     None,
 )
-
-
-def _cell(text: str):
-    """Write an action-unit cell as the sheets do: a lone number is a number."""
-    return int(text) if text.isdecimal() else text
-
-
-def casme2_rows(plans: list[ClipPlan], times: dict[str, tuple[int, int, int]]):
-    """Rows of the CASME II label sheet, header first; `times` maps clip ids to true times."""
-    yield CASME2_HEADER
-    for p in plans:
-        onset, apex, offset = times[p.clip_id]
-        shown = apex if p.apex_known else "/"
-        yield (p.subject, p.name, None, onset, shown, offset, None, _cell(p.unit_text), p.emotion)
-
-
-def objective_rows(plans: list[ClipPlan]):
-    """Rows of the sheet of objective classes, header first."""
-    yield ("Subject", "Filename", "Objective Class")
-    for p in plans:
-        yield (p.subject, p.name, p.objective_class)
-
-
-def samm_rows(plans: list[ClipPlan], times: dict[str, tuple[int, int, int]]):
-    """Rows of the SAMM label sheet: 13 rows of notes, the header in row 14, the clips."""
-    for note in SAMM_NOTES:
-        yield (note,)
-    yield SAMM_HEADER
-    for p in plans:
-        onset, apex, offset = times[p.clip_id]
-        yield (
-            p.subject,
-            p.name,
-            int(p.name.split("_")[1]),
-            onset,
-            apex if p.apex_known else -1,
-            offset,
-            offset - onset + 1,
-            "Micro - 1/2",
-            _cell(p.unit_text),
-            p.emotion,
-            p.objective_class,
-            None,
-        )
 
 
 def workbook_bytes(sheets: dict[str, list[tuple]]) -> bytes:
@@ -143,12 +83,11 @@ def workbook_bytes(sheets: dict[str, list[tuple]]) -> bytes:
     book.save(raw)
     # openpyxl stamps the hour into docProps and into the archive: give both a fixed date.
     fixed = io.BytesIO()
-    stamp = datetime.datetime(2018, 5, 15).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
     with zipfile.ZipFile(raw) as source, zipfile.ZipFile(fixed, "w") as target:
         for name in source.namelist():
             data = source.read(name)
             if name == "docProps/core.xml":
-                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp, data)
+                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2018-05-15T00:00:00Z", data)
             entry = zipfile.ZipInfo(name, (2018, 5, 15, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, data)
@@ -163,17 +102,32 @@ SHEETS = (
 )
 
 
-def write_sheets(root: Path, plans: list[ClipPlan], times: dict[str, tuple[int, int, int]]) -> None:
-    """Write the three label sheets, `SHEETS`, under `root`."""
-    casme2 = [p for p in plans if p.database == "CASME2"]
-    samm = [p for p in plans if p.database == "SAMM"]
-    labels, classes, codes = (root / name for name in SHEETS)
-    write(
-        labels,
-        workbook_bytes({"Sheet1": list(casme2_rows(casme2, times)), "Sheet2": [], "Sheet3": []}),
+def write_sheets(root: Path, plans: list[ClipPlan]) -> None:
+    """Write the three label sheets, `SHEETS`, under `root`; times are those of the clips' truth."""
+    labels, classes = [CASME2_HEADER], [("Subject", "Filename", "Objective Class")]
+    codes = [*((note,) for note in SAMM_NOTES), SAMM_HEADER]  # the header in row 14
+    for p in plans:
+        truth = load_truth(root, p.clip_id)
+        onset, apex, offset = truth.onset, truth.apex, truth.offset
+        units = int(p.unit_text) if p.unit_text.isdecimal() else p.unit_text
+        clip = (p.subject, p.name)
+        if p.database == "CASME2":
+            apex = apex if p.apex_known else "/"
+            labels.append((*clip, None, onset, apex, offset, None, units, p.emotion))
+            classes.append((*clip, p.objective_class))
+        else:
+            apex, video = apex if p.apex_known else -1, int(p.name.split("_")[1])
+            times = (onset, apex, offset, offset - onset + 1)
+            codes.append(
+                (*clip, video, *times, "Micro - 1/2", units, p.emotion, p.objective_class, None)
+            )
+    sheets = (
+        {"Sheet1": labels, "Sheet2": [], "Sheet3": []},
+        {"Sheet1": classes},
+        {"MICRO_ONLY": codes},
     )
-    write(classes, workbook_bytes({"Sheet1": list(objective_rows(casme2))}))
-    write(codes, workbook_bytes({"MICRO_ONLY": list(samm_rows(samm, times))}))
+    for name, rows in zip(SHEETS, sheets, strict=True):
+        write(root / name, workbook_bytes(rows))
 
 
 #: Raise when the same configuration would give other bytes.
@@ -182,18 +136,8 @@ RECEIPT = "corpus.json"
 FRAME_ROOTS = {"CASME2": "CASME2/Cropped", "SAMM": "SAMM"}
 
 
-@dataclass(frozen=True)
-class Damage:
-    """A clip's folder, its truth or a sheet that is not as it was made.
-
-    Attributes
-    ----------
-    path : Path
-    what : str
-        What is wrong with it, "it ...".
-    clip : str
-        Clip id; "" for a sheet.
-    """
+class Damage(NamedTuple):
+    """A clip's folder, its truth or a sheet (`clip` "") that is not as made; what: "it ..."."""
 
     path: Path
     what: str
@@ -212,16 +156,9 @@ def clip_folder(root: Path, clip_id: str) -> Path:
 
 
 def frame_names(folder: Path) -> list[str]:
-    """Files of a clip's folder by frame number, without what systems leave there.
-
-    Raises
-    ------
-    OSError
-        If there is no such folder.
-    """
-    return sorted(
-        (n for n in os.listdir(folder) if not is_litter(n)), key=lambda n: (number_of(n), n)
-    )
+    """Files of a clip's folder by frame number, without what systems leave there."""
+    names = [name for name in os.listdir(folder) if not is_litter(name)]
+    return sorted(names, key=lambda name: (number_of(name), name))
 
 
 def names_digest(names: Iterable[str]) -> str:
@@ -235,14 +172,14 @@ def read_corpus_receipt(root: Path) -> dict[str, Any] | None:
     One of an older generator has ``version`` and ``config``, but nothing to check files against.
     """
     receipt = read_json(root / RECEIPT)
-    if receipt is None:
-        try:
-            old = json.loads((root / RECEIPT).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
-        known = isinstance(old, dict) and isinstance(old.get("config"), dict)
-        return old if known and old.get("version", VERSION) != VERSION else None
-    return receipt
+    if receipt is not None:
+        return receipt
+    try:
+        old = json.loads((root / RECEIPT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    known = isinstance(old, dict) and isinstance(old.get("config"), dict)
+    return old if known and old.get("version", VERSION) != VERSION else None
 
 
 def is_finished(root: Path) -> bool:
@@ -268,13 +205,7 @@ def write_corpus_receipt(
 
 
 def clip_record(root: Path, plan: ClipPlan) -> dict[str, Any]:
-    """Frames of a clip, digests of their names and bytes and of its truth, as the truth says.
-
-    Raises
-    ------
-    ElrcnError
-        If there is no truth, or it is damaged.
-    """
+    """Frames of a clip and digests of their names, their bytes and its truth, as the truth says."""
     truth = load_truth(root, plan.clip_id)
     return {
         "frames": len(truth.numbers),
@@ -285,10 +216,7 @@ def clip_record(root: Path, plan: ClipPlan) -> dict[str, Any]:
 
 
 def find_damage(
-    root: Path,
-    clips: dict[str, dict[str, Any]],
-    sheets: dict[str, str],
-    truth: bool = True,
+    root: Path, clips: dict[str, dict], sheets: dict[str, str], truth: bool = True
 ) -> list[Damage]:
     """Compare a corpus with its receipt: every frame, every sheet and, if asked for, the truth.
 
@@ -299,49 +227,44 @@ def find_damage(
     """
     jobs = [(_clip_damage, root, clip, record, truth) for clip, record in clips.items()]
     found = [d for one in side_by_side(jobs, len(jobs), threads=True, progress=False) for d in one]
-    for name, digest in sheets.items():
-        if what := _differs(root / name, digest):
-            found.append(Damage(root / name, what))
-    return sorted(found, key=lambda one: str(one.path))
+    found += [Damage(root / n, differs(_file_problem, root / n, sheets[n])) for n in sheets]
+    return sorted((one for one in found if one.what), key=lambda one: str(one.path))
 
 
 def _clip_damage(root: Path, clip: str, record: dict[str, Any], truth: bool) -> list[Damage]:
-    folder, found = clip_folder(root, clip), []
-    if what := clip_differs(folder, record["frames"], record["names"], record["sha256"]):
-        found.append(Damage(folder, what, clip))
-    if truth and (what := _differs(truth_path(root, clip), record["truth"])):
-        found.append(Damage(truth_path(root, clip), what, clip))
+    folder, path = clip_folder(root, clip), truth_path(root, clip)
+    about = record["frames"], record["names"], record["sha256"]
+    found = [Damage(folder, differs(_clip_problem, folder, *about), clip)]
+    if truth:
+        found.append(Damage(path, differs(_file_problem, path, record["truth"]), clip))
     return found
 
 
-def clip_differs(folder: Path, count: int, names: str, digest: str) -> str:
-    """Say what is wrong with a clip that should have `count` frames; "" if nothing.
-
-    `names` and `digest` are what `names_digest` and `clip_digest` should give.
-    """
+def differs(problem: Callable[..., str], path: Path, *made: Any) -> str:
+    """Say what is wrong with a file or folder that should be as `made`; "" if nothing."""
     try:
-        held = frame_names(folder)
-        if len(held) != count:
-            return f"it holds {len(held)} files, not {count} frames"
-        if names_digest(held) != names:
-            return "its frames do not have the names they were made with"
-        if clip_digest(folder, held) == digest:
-            return ""
+        return problem(path, *made)
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
+
+
+def _clip_problem(folder: Path, count: int, names: str, digest: str) -> str:
+    """Compare a clip with its number of frames and what `names_digest` and `clip_digest` gave."""
+    held = frame_names(folder)
+    if len(held) != count:
+        return f"it holds {len(held)} files, not {count} frames"
+    if names_digest(held) != names:
+        return "its frames do not have the names they were made with"
+    if clip_digest(folder, held) == digest:
+        return ""
     problems = scan_clip(folder, held).problems
     return ": ".join(problems[0]) if problems else "its frames are not those that were made"
 
 
-def _differs(path: Path, digest: str) -> str:
-    try:
-        return "" if file_digest(path) == digest else "it is not the file that was made"
-    except FileNotFoundError:
-        return "it is missing"
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
+def _file_problem(path: Path, digest: str) -> str:
+    return "" if file_digest(path) == digest else "it is not the file that was made"
 
 
 def find_strangers(root: Path, clips: Collection[str], databases: Iterable[str]) -> list[Path]:
@@ -383,20 +306,21 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
     held = [n for n in os.listdir(root) if not is_litter(n)] if root.is_dir() else []
     receipt = read_corpus_receipt(root)
     if receipt is None:
-        if held and not _has_clips_of(root, config):
-            lost = path.name in held
+        if held and not any(recorded_clips(root, config, [plan]) for plan in plan_corpus(config)):
+            if path.name not in held:
+                raise ElrcnError(
+                    "This folder is not empty and holds no corpus.",
+                    where=root,
+                    fix="choose an empty or a new folder",
+                )
             raise ElrcnError(
-                "This corpus' receipt cannot be read."
-                if lost
-                else "This folder is not empty and holds no corpus.",
-                where=path if lost else root,
-                fix="delete the folder and make the corpus again"
-                if lost
-                else "choose an empty or a new folder",
+                "This corpus' receipt cannot be read.",
+                where=path,
+                fix="delete the folder and make the corpus again",
             )
         set_aside(path, "the corpus' receipt cannot be read")
         write_corpus_receipt(root, config)
-        return read_corpus_receipt(root) or {"done": False}
+        return {"done": False}
     wanted, found = asdict(config), receipt["config"]
     changed = [f"{k}={found.get(k)!r}" for k in wanted if found.get(k) != wanted[k]]
     if receipt["version"] != VERSION:
@@ -424,36 +348,13 @@ def recorded_clips(root: Path, config: CorpusConfig, plans: Iterable[ClipPlan]) 
     return found
 
 
-def _has_clips_of(root: Path, config: CorpusConfig) -> bool:
-    return any(recorded_clips(root, config, [plan]) for plan in plan_corpus(config))
-
-
-@dataclass(frozen=True)
-class CorpusPaths:
-    """Where a corpus lies.
-
-    Attributes
-    ----------
-    root, casme2, samm, truth : Path
-        The corpus, the two databases (as a licence holder has them) and the true motion.
-    """
+class CorpusPaths(NamedTuple):
+    """Where a corpus lies: its folder, those in the two databases' layouts, and the true motion."""
 
     root: Path
-
-    @property
-    def casme2(self) -> Path:
-        """Folder in the layout of CASME II."""
-        return self.root / "CASME2"
-
-    @property
-    def samm(self) -> Path:
-        """Folder in the layout of SAMM."""
-        return self.root / "SAMM"
-
-    @property
-    def truth(self) -> Path:
-        """Folder read by `elrcn.corpus.truth` alone."""
-        return self.root / "truth"
+    casme2: Path
+    samm: Path
+    truth: Path
 
 
 def make_corpus(
@@ -495,7 +396,9 @@ def make_corpus(
         if not is_intact(root, config):
             with computed_once(root):
                 _make(root, config, plans, progress, workers)
-        for folder in {p for clip in plans for p in _folders(root, clip.clip_id)}:
+        clips = [plan.clip_id for plan in plans]
+        paths = [f(root, clip) for clip in clips for f in (clip_folder, truth_path)]
+        for folder in {path.parent for path in paths}:
             sweep(folder)
     except OSError as error:
         raise ElrcnError(
@@ -504,7 +407,7 @@ def make_corpus(
             fix="free some disk space or choose a folder you may write to, then run this again: "
             "finished clips are kept",
         ) from error
-    return CorpusPaths(root)
+    return CorpusPaths(root, root / "CASME2", root / "SAMM", root / "truth")
 
 
 def _make(root, config, plans, progress, workers) -> None:
@@ -526,64 +429,48 @@ def _make(root, config, plans, progress, workers) -> None:
         if set_aside(one.path, one.what) is None:
             warnings.warn(f"{one.path}: {one.what}; made again", RuntimeWarning, stacklevel=3)
     whole = known.keys() - {one.clip for one in damage}
-    _film_all(root, config, [p for p in plans if p.clip_id not in whole], plans, progress, workers)
-    truths = {clip: load_truth(root, clip) for clip in clips}
-    write_sheets(root, plans, {c: (t.onset, t.apex, t.offset) for c, t in truths.items()})
-    write_corpus_receipt(root, config, plans)
-
-
-def _folders(root: Path, clip: str) -> tuple[Path, Path]:
-    return clip_folder(root, clip).parent, truth_path(root, clip).parent
-
-
-def _film_all(root, config, missing, plans, progress, workers) -> None:
-    """Film the clips that are missing, subject by subject, the longest first."""
+    # The clips that are missing, subject by subject, the longest first.
+    missing = [p for p in plans if p.clip_id not in whole]
     groups = groupby(missing, key=lambda p: (p.database, p.subject))
     key = corpus_key(config)
     jobs = [(_film_subject, root, config.seed, key, list(group)) for _, group in groups]
     jobs.sort(key=lambda job: -sum(p.length for p in job[-1]))
-    for _ in side_by_side(
-        jobs,
-        len(missing),
-        title="Corpus",
-        total=len(plans),
-        workers=workers,
-        progress=progress,
+    filmed = side_by_side(
+        jobs, len(missing), title="Corpus", total=len(plans), workers=workers, progress=progress,
         weigh=lambda count: count,
-    ):
+    )  # fmt: skip
+    for _ in filmed:
         pass
+    write_sheets(root, plans)
+    write_corpus_receipt(root, config, plans)
 
 
 def _film_subject(root: Path, seed: int, key: str, plans: list[ClipPlan]) -> int:
+    """Put clips into place one by one, their truth last: a clip with truth is finished."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         sitter = Sitter(seed, plans[0].database, plans[0].subject)
         for plan in plans:
-            _film_clip(root, key, sitter, plan)
+            motion, basis, frames = sitter.film(plan)
+            names = [plan.frame_name(int(number)) for number in motion.numbers]
+            digest = _place(clip_folder(root, plan.clip_id), dict(zip(names, frames, strict=True)))
+            units, sides = zip(*plan.units, strict=True)
+            truth = Truth(
+                **vars(motion),
+                clip_id=plan.clip_id,
+                width=sitter.canvas.width,
+                height=sitter.canvas.height,
+                units=units,
+                sides=sides,
+                basis=basis,
+                frames_sha256=digest,
+                corpus_key=key,
+            )
+            save_truth(root, truth)
     finally:
         cv2.setNumThreads(threads)
     return len(plans)
-
-
-def _film_clip(root: Path, key: str, sitter: Sitter, plan: ClipPlan) -> None:
-    """Put one clip into place when it is whole, its truth last: a clip with truth is finished."""
-    motion, basis, frames = sitter.film(plan)
-    names = [plan.frame_name(int(number)) for number in motion.numbers]
-    digest = _place(clip_folder(root, plan.clip_id), dict(zip(names, frames, strict=True)))
-    units, sides = zip(*plan.units, strict=True)
-    truth = Truth(
-        **vars(motion),
-        clip_id=plan.clip_id,
-        width=sitter.canvas.width,
-        height=sitter.canvas.height,
-        units=units,
-        sides=sides,
-        basis=basis,
-        frames_sha256=digest,
-        corpus_key=key,
-    )
-    save_truth(root, truth)
 
 
 def _place(folder: Path, frames: dict[str, bytes]) -> str:
@@ -594,7 +481,7 @@ def _place(folder: Path, frames: dict[str, bytes]) -> str:
             for name, data in frames.items():
                 (part / name).write_bytes(data)
             digest = clip_digest(part, list(frames))
-        what = clip_differs(folder, len(frames), names_digest(frames), digest)
+        what = differs(_clip_problem, folder, len(frames), names_digest(frames), digest)
         if not what:
             break
         set_aside(folder, what)
