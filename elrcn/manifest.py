@@ -94,6 +94,18 @@ class Finding:
         return f"{self.clip + ': ' if self.clip else ''}{self.what}{place}"
 
 
+class Findings(list[Finding]):
+    """Findings in the order in which they were made."""
+
+    def remark(self, kind: str, what: str, where: str = "", clip: str = "") -> None:
+        """Add a remark of a kind of `KINDS`."""
+        self.append(Finding("remark", what, where, clip, kind))
+
+    def error(self, what: str, where: str = "", clip: str = "", kind: str = "error") -> None:
+        """Add something that must be mended."""
+        self.append(Finding("error", what, where, clip, kind))
+
+
 def count_by_kind(findings: Iterable[Finding]) -> str:
     """Return findings counted by kind, such as "9 clips without frames, 1 row written twice"."""
     counts = Counter(finding.kind for finding in findings)

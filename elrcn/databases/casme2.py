@@ -35,7 +35,7 @@ from elrcn.databases.sheets import (
     text,
 )
 from elrcn.errors import ElrcnError
-from elrcn.manifest import Finding
+from elrcn.manifest import Finding, Findings
 
 NAMING = Naming(
     database="CASME2",
@@ -105,7 +105,7 @@ def load(
         raise ElrcnError(f"There is no source {source!r}.", fix="choose cropped or raw")
     root = check_root(root, "CASME II")
     frames = _tree(root, source, tree)
-    findings: list[Finding] = []
+    findings = Findings()
     searched = sheet is None or objective_sheet is None
     found = label_tables(find_workbooks(root, frames), findings) if searched else []
     table = _labels(root, sheet, found, findings)
@@ -240,9 +240,8 @@ def _classes(table: SheetTable, findings: list[Finding]) -> dict[tuple[int, str]
     unread = []
     for row, cells in table.rows:
         where = table.where(row)
-        name = read_clip_name(NAMING, cells, where)
-        if isinstance(name, Finding):
-            findings.append(name)
+        name = read_clip_name(NAMING, cells, where, findings)
+        if name is None:
             continue
         value = read_class(cells["objective_class"])
         clip = NAMING.clip_id(*name)

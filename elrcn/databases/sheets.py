@@ -18,35 +18,25 @@ from xml.etree import ElementTree
 
 from elrcn.errors import ElrcnError
 from elrcn.facs import OBJECTIVE_CLASSES, ParsedUnits, normalise_text, objective_class, parse
-from elrcn.manifest import Finding
+from elrcn.manifest import Findings
 from elrcn.workspace import data_manifest_folder
 
+#: Titles by which a column is known, however spaced and cased; messages name the first.
 COLUMN_NAMES = {
-    "subject": ("subject", "subjects", "subjectid"),
-    "filename": ("filename", "filenames", "clip"),
-    "onset": ("onset", "onsetframe"),
-    "apex": ("apex", "apexframe"),
-    "offset": ("offset", "offsetframe"),
-    "action_units": ("actionunits", "actionunit", "aus", "au"),
-    "emotion": ("estimatedemotion", "emotion"),
-    "objective_class": ("objectiveclass", "objectiveclasses"),
-    "micro": ("micro",),
-}
-_TITLES = {
-    "subject": "Subject",
-    "filename": "Filename",
-    "onset": "Onset Frame",
-    "apex": "Apex Frame",
-    "offset": "Offset Frame",
-    "action_units": "Action Units",
-    "emotion": "Estimated Emotion",
-    "objective_class": "Objective Class",
+    "subject": ("Subject", "Subjects", "Subject ID"),
+    "filename": ("Filename", "Filenames", "Clip"),
+    "onset": ("Onset Frame", "Onset"),
+    "apex": ("Apex Frame", "Apex"),
+    "offset": ("Offset Frame", "Offset"),
+    "action_units": ("Action Units", "Action Unit", "AUs", "AU"),
+    "emotion": ("Estimated Emotion", "Emotion"),
+    "objective_class": ("Objective Class", "Objective Classes"),
+    "micro": ("Micro",),
 }
 LABEL_COLUMNS = ("subject", "filename", "onset", "apex", "offset", "action_units", "emotion")
 MISSING = frozenset(("", "/", "\\", "?", "-", "--", "na", "n/a", "nan", "none", "null", "#n/a"))
 _HEADER_WITHIN = 60
 _MOST_ROWS = 20_000
-_KNOWN = {alias: name for name, aliases in COLUMN_NAMES.items() for alias in aliases}
 
 
 @dataclass(frozen=True)
@@ -79,10 +69,10 @@ class SheetTable:
 
 
 class Sheet(NamedTuple):
-    """A sheet as read: its name, its rows, and the cells that are merged.
+    """A sheet as read: its name, its rows, and (first row, last row, column) of each merged range.
 
-    `merged` holds (first row, last row, column) of the first column of each merged range, all
-    counting from 0; the value of such cells stands in the first row alone.
+    Rows and columns of `merged` count from 0, `column` is the range's first; the value of its cells
+    stands in the first row alone.
     """
 
     name: str
@@ -202,25 +192,18 @@ def tables(path: Path) -> list[SheetTable]:
     ElrcnError
         As `read_workbook`, if a header names a column twice, and if a table is too long.
     """
-    found = []
-    for sheet in read_workbook(path):
-        header = _header(sheet.rows)
-        if header is not None:
-            found.append(_table(Path(path), sheet, header))
-    return found
+    found = [_table(Path(path), sheet) for sheet in read_workbook(path)]
+    return [table for table in found if table is not None]
 
 
-def _header(rows):
-    """Return the index of the row with most known column names (at least two), or None."""
-    scores = [
-        len({_KNOWN.get(_squeeze(cell)) for cell in row} - {None}) for row in rows[:_HEADER_WITHIN]
-    ]
-    best = max(scores, default=0)
-    return scores.index(best) if best >= 2 else None
-
-
-def _table(path, sheet, header):
-    name, rows, _ = sheet
+def _table(path: Path, sheet: Sheet) -> SheetTable | None:
+    """Return the rows below the header: the row with most known column names, at least two."""
+    name, rows, merged = sheet
+    titles = [[_KNOWN.get(_squeeze(cell)) for cell in row] for row in rows[:_HEADER_WITHIN]]
+    scores = [len(set(columns) - {None}) for columns in titles]
+    if max(scores, default=0) < 2:
+        return None
+    header = scores.index(max(scores))
     if len(rows) >= _MOST_ROWS:
         raise ElrcnError(
             f"The sheet {name!r} has {_MOST_ROWS} rows or more.",
@@ -228,34 +211,27 @@ def _table(path, sheet, header):
             fix="use the sheet as the database's authors distribute it",
         )
     at: dict[str, int] = {}
-    for index, cell in enumerate(rows[header]):
-        column = _KNOWN.get(_squeeze(cell))
+    for index, column in enumerate(titles[header]):
         if column in at:
             raise ElrcnError(
-                f"The sheet {name!r} has two columns for {text(cell)!r}.",
+                f"The sheet {name!r} has two columns for {text(rows[header][index])!r}.",
                 where=f"{path}, row {header + 1}",
                 fix="remove or rename one",
             )
         if column:
             at[column] = index
-    filled = _filled(sheet, header)
+    filled = {  # cells that are merged with the one above, by place
+        (row, column): rows[top][column]
+        for top, bottom, column in merged
+        if header < top < len(rows) and column < len(rows[top])
+        for row in range(top + 1, min(bottom + 1, len(rows)))
+    }
     body = []
-    for number, row in enumerate(rows[header + 1 :], start=header + 2):
-        own = {c: row[i] if i < len(row) else None for c, i in at.items()}
+    for i, row in enumerate(rows[header + 1 :], start=header + 1):
+        own = {c: row[j] if j < len(row) else None for c, j in at.items()}
         if any(text(cell) for cell in own.values()):
-            body.append((number, {c: filled.get((number - 1, at[c]), own[c]) for c in at}))
+            body.append((i + 1, {c: filled.get((i, at[c]), own[c]) for c in at}))
     return SheetTable(path, name, header + 1, tuple(at), tuple(body))
-
-
-def _filled(sheet, header):
-    """Return the value of each cell below `header` that is merged with the one above, by place."""
-    filled = {}
-    for top, bottom, column in sheet.merged:
-        if header < top < len(sheet.rows) and column < len(sheet.rows[top]):
-            value = sheet.rows[top][column]
-            for row in range(top + 1, min(bottom + 1, len(sheet.rows))):
-                filled[row, column] = value
-    return filled
 
 
 def require(table: SheetTable, columns: tuple[str, ...]) -> SheetTable:
@@ -263,7 +239,7 @@ def require(table: SheetTable, columns: tuple[str, ...]) -> SheetTable:
 
     The only sheet whose `columns` hold a class is that of objective classes.
     """
-    missing = [_TITLES[c] for c in columns if c not in table.columns]
+    missing = [COLUMN_NAMES[c][0] for c in columns if c not in table.columns]
     what = "sheet of objective classes" if "objective_class" in columns else "label sheet"
     if missing:
         raise ElrcnError(
@@ -308,12 +284,11 @@ def _squeeze(cell) -> str:
     return re.sub(r"[^a-z0-9]", "", text(cell).casefold())
 
 
+_KNOWN = {_squeeze(title): name for name, titles in COLUMN_NAMES.items() for title in titles}
 FIELDS = ("onset", "apex", "offset", "action_units", "emotion", "objective_class")
-COLUMNS = ("database", "clip_id", "field", "value", "reason")
 
 
-@dataclass(frozen=True)
-class Correction:
+class Correction(NamedTuple):
     """Replace one cell: `field` of clip `clip_id` becomes `value`, because of `reason`."""
 
     database: str
@@ -344,32 +319,28 @@ def load_corrections(choice: bool | str | Path = True) -> list[Correction]:
             where=path,
             fix="give another file, or turn corrections off",
         ) from None
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ElrcnError(
-            "The corrections have the wrong columns.", where=path, fix=f"use {','.join(COLUMNS)}"
-        )
+    if tuple(reader.fieldnames or ()) != Correction._fields:
+        fix = f"use {','.join(Correction._fields)}"
+        raise ElrcnError("The corrections have the wrong columns.", where=path, fix=fix)
     seen: dict[tuple[str, str], Correction] = {}
     for number, line in enumerate(lines, start=2):
-        values = [(line[name] or "").strip() for name in COLUMNS]
-        one = Correction(*values)
+        one = Correction(*((line[name] or "").strip() for name in Correction._fields))
         key = (one.clip_id.casefold(), one.field)
-        problem = (
-            f"there is no field {one.field!r} to correct"
-            if one.field not in FIELDS
-            else "it gives no reason"
-            if not one.reason
-            else f"the clip id does not begin with {one.database}/"
-            if not one.database or not one.clip_id.startswith(f"{one.database}/")
-            else "it corrects the same field as an earlier line"
-            if key in seen
-            else ""
-        )
-        if problem or None in line:
-            raise ElrcnError(
-                f"A correction cannot be used: {problem or 'it has too many columns'}.",
-                where=f"{path}, line {number}",
-                fix="mend the line, or turn corrections off",
-            )
+        begins = one.database and one.clip_id.startswith(f"{one.database}/")
+        problems = {
+            f"there is no field {one.field!r} to correct": one.field not in FIELDS,
+            "it gives no reason": not one.reason,
+            f"the clip id does not begin with {one.database}/": not begins,
+            "it corrects the same field as an earlier line": key in seen,
+            "it has too many columns": None in line,
+        }
+        for problem, found in problems.items():
+            if found:
+                raise ElrcnError(
+                    f"A correction cannot be used: {problem}.",
+                    where=f"{path}, line {number}",
+                    fix="mend the line, or turn corrections off",
+                )
         seen[key] = one
     return list(seen.values())
 
@@ -452,22 +423,21 @@ class Label:
 
 
 def read_clip_name(
-    naming: Naming, cells: Mapping[str, Any], where: str
-) -> tuple[int, str] | Finding:
-    """Return a row's subject number and clip name, or the finding that says why it has none."""
+    naming: Naming, cells: Mapping[str, Any], where: str, findings: Findings
+) -> tuple[int, str] | None:
+    """Return a row's subject number and clip name; None, with a finding, if it has none."""
     subject, name = text(cells.get("subject")), text(cells.get("filename"))
-    if not subject or not name:
-        missing = "Subject" if not subject else "Filename"
-        what = f"the row has no {missing} and was left out"
-        return Finding("remark", what, where, kind="unnamed")
     match = naming.subject.fullmatch(subject)
-    if not match or int(match[1]) == 0:
-        what = f"{subject[:40]!r} is no subject of {naming.database}"
-        return Finding("error", what, where, kind="error")
-    if _UNSAFE.search(name) or len(name) > 80:
-        what = f"Filename {name[:60]!r} is no clip's name; nothing was read there"
-        return Finding("error", what, where, kind="error")
-    return int(match[1]), name
+    if not subject or not name:
+        missing = "Filename" if subject else "Subject"
+        findings.remark("unnamed", f"the row has no {missing} and was left out", where)
+    elif not match or int(match[1]) == 0:
+        findings.error(f"{subject[:40]!r} is no subject of {naming.database}", where)
+    elif _UNSAFE.search(name) or len(name) > 80:
+        findings.error(f"Filename {name[:60]!r} is no clip's name; nothing was read there", where)
+    else:
+        return int(match[1]), name
+    return None
 
 
 def read_labels(
@@ -475,7 +445,7 @@ def read_labels(
     table: SheetTable,
     corrections: Iterable[Correction] = (),
     classes: Mapping[tuple[int, str], str] | None = None,
-) -> tuple[list[Label], list[Finding]]:
+) -> tuple[list[Label], Findings]:
     """Read every row of a label sheet.
 
     Parameters
@@ -487,27 +457,25 @@ def read_labels(
     -------
     labels : list of Label
         In the sheet's order, one a clip.
-    findings : list of Finding
+    findings : Findings
         Each row left out and each cell that could not be read.
     """
     repairs: dict[str, list[Correction]] = {}
     for one in corrections:
         if one.database == naming.database:
             repairs.setdefault(one.clip_id.casefold(), []).append(one)
-    labels: dict[tuple[int, str], Label | None] = {}
-    findings: list[Finding] = []
-    classed = classes is None and "objective_class" in table.columns
     unmet = dict.fromkeys(one for found in repairs.values() for one in found)
+    labels: dict[tuple[int, str], Label | None] = {}
+    findings = Findings()
+    classed = classes is None and "objective_class" in table.columns
     for row, cells in table.rows:
         where = table.where(row)
-        name = read_clip_name(naming, cells, where)
-        if isinstance(name, Finding):
-            findings.append(name)
+        name = read_clip_name(naming, cells, where, findings)
+        if name is None:
             continue
         clip_id = naming.clip_id(*name)
         if text(cells.get("micro")).casefold().startswith("macro"):
-            what = "a macro-expression, left out"
-            findings.append(Finding("remark", what, where, clip_id, "macro"))
+            findings.remark("macro", "a macro-expression, left out", where, clip_id)
             continue
         cells = dict(cells)
         if classes is not None:
@@ -518,106 +486,85 @@ def read_labels(
             if old.casefold() != one.value.casefold():
                 cells[one.field] = one.value
                 what = f"{one.field} corrected from {old!r} to {one.value!r}: {one.reason}"
-                findings.append(Finding("remark", what, where, clip_id, "corrected"))
-        label, said = _read_row(naming, clip_id, *name, cells, where, classed)
-        findings += said
-        if label is not None:
-            _add(labels, label, findings)
+                findings.remark("corrected", what, where, clip_id)
+        label = _read_row(naming, clip_id, name, cells, where, classed, findings)
+        if label is None:
+            continue
+        first = labels.setdefault(label.key, label)
+        if first is label:
+            continue
+        if first and replace(first, where=where) == label:
+            findings.remark("repeated", "the same row again; the first counts", where, clip_id)
+            continue
+        labels[label.key] = None  # which of the two is right cannot be known
+        places = f"{first.where} and {where}" if first else where
+        findings.error("rows disagree about the clip", places, clip_id)
     for one in unmet:
         what = f"the correction of {one.field} meets no row"
-        findings.append(Finding("remark", what, table.path.name, one.clip_id, "unmet"))
+        findings.remark("unmet", what, table.path.name, one.clip_id)
     return [label for label in labels.values() if label], findings
 
 
-def _add(labels, label, findings):
-    if label.key not in labels:
-        labels[label.key] = label
-        return
-    first = labels[label.key]
-    if first and replace(first, where=label.where) == label:
-        what = "the same row again; the first counts"
-        findings.append(Finding("remark", what, label.where, label.clip_id, "repeated"))
-        return
-    labels[label.key] = None  # which of the two is right cannot be known
-    places = f"{first.where} and {label.where}" if first else label.where
-    what = "rows disagree about the clip"
-    findings.append(Finding("error", what, places, label.clip_id, "error"))
-
-
-def _read_row(naming, clip_id, subject, name, cells, where, classed):
-    """Return the row's label, None if a number cannot be read, and what there is to say.
+def _read_row(naming, clip_id, name, cells, where, classed, findings) -> Label | None:
+    """Return the row's label, None if a number cannot be read.
 
     `classed`: the sheet has a column of objective classes that counts.
     """
-    said: list[Finding] = []
 
-    def say(level, what, kind="error"):
-        said.append(Finding(level, what, where, clip_id, kind))
+    def remark(kind, what):
+        findings.remark(kind, what, where, clip_id)
 
-    span = _read_span(cells, say)
-    if span is None:
-        return None, said
-    onset, apex, offset = span
+    frames: dict[str, int | None] = {}
+    for column in ("onset", "apex", "offset"):
+        try:
+            frames[column] = frame_number(cells.get(column))
+        except UnreadableCell as error:
+            if column != "apex":
+                findings.error(f"{column} {error}", where, clip_id)
+                return None
+            frames[column] = None
+            remark("apex-unread", f"apex {error}; taken as unknown")
+    for column in ("onset", "offset"):
+        if frames[column] is None:
+            shown = text(cells.get(column)) or "blank"
+            remark("blank", f"{column} is {shown}; the clip needs a line in corrections.csv")
+    onset, apex, offset = frames.values()
+    if onset is not None and offset is not None:
+        if offset < onset:
+            findings.error(f"offset {offset} comes before onset {onset}", where, clip_id)
+            return None
+        if offset == onset:
+            findings.error(f"the clip has one frame ({onset}); motion needs two", where, clip_id)
+            return None
+        if apex is not None and not onset <= apex <= offset:
+            remark("apex", f"apex {apex} lies outside {onset}..{offset}; taken as unknown")
+            frames["apex"] = None
     written = normalise_text(cells.get("action_units"))[:200]
     units = parse(written)
     if units.unparsed:
-        say("remark", f"not action units: {', '.join(map(repr, units.unparsed))}"[:200], "units")
+        remark("units", f"not action units: {', '.join(map(repr, units.unparsed))}"[:200])
     emotion = text(cells.get("emotion")).casefold()
     emotion = _ALIASES.get(emotion, emotion)
     if emotion not in naming.emotions:
-        say("remark", f"emotion {emotion[:40]!r} is not known; none taken", "emotion")
+        remark("emotion", f"emotion {emotion[:40]!r} is not known; none taken")
         emotion = ""
     sheet_class = read_class(cells.get("objective_class"))
     if sheet_class is None:
         shown = text(cells.get("objective_class"))[:40]
-        say("remark", f"objective class {shown!r} is none of I to VII; the rule decides", "rule")
+        remark("rule", f"objective class {shown!r} is none of I to VII; the rule decides")
     elif classed and not sheet_class:
-        say("remark", "no objective class in the sheet; the rule decides", "rule")
-    label = Label(
+        remark("rule", "no objective class in the sheet; the rule decides")
+    return Label(
         clip_id=clip_id,
-        subject=subject,
-        name=name,
+        subject=name[0],
+        name=name[1],
         where=where,
-        onset=onset,
-        apex=apex,
-        offset=offset,
+        **frames,
         action_units=written,
         units=units,
         emotion=emotion,
         sheet_class=sheet_class or "",
     )
-    return label, said
-
-
-def _read_span(cells, say):
-    """Return onset, apex and offset, each None if unknown; None for all three if they are wrong."""
-    span: dict[str, int | None] = {}
-    for column in ("onset", "apex", "offset"):
-        try:
-            span[column] = frame_number(cells.get(column))
-        except UnreadableCell as error:
-            if column != "apex":
-                say("error", f"{column} {error}")
-                return None
-            span[column] = None
-            say("remark", f"apex {error}; taken as unknown", "apex-unread")
-    for column in ("onset", "offset"):
-        if span[column] is None:
-            shown = text(cells.get(column)) or "blank"
-            say("remark", f"{column} is {shown}; the clip needs a line in corrections.csv", "blank")
-    onset, apex, offset = span.values()
-    if onset is None or offset is None:
-        return onset, apex, offset
-    if offset < onset:
-        say("error", f"offset {offset} comes before onset {onset}")
-        return None
-    if offset == onset:
-        say("error", f"the clip has one frame ({onset}); motion needs two")
-        return None
-    if apex is not None and not onset <= apex <= offset:
-        say("remark", f"apex {apex} lies outside {onset}..{offset}; taken as unknown", "apex")
-        apex = None
-    return onset, apex, offset
 
 
 def require_classes(table: SheetTable, labels: list[Label]) -> None:
