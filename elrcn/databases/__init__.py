@@ -52,9 +52,9 @@ def require_usable(findings: Iterable[Finding]) -> None:
     """Raise an `ElrcnError` that names every finding of level "error", if there is one."""
     errors = [str(f) for f in findings if f.level == "error"]
     if errors:
-        shown = "\n    ".join(errors[:10]) + (
-            f"\n    and {len(errors) - 10} more" * (len(errors) > 10)
-        )
+        shown = "\n    ".join(errors[:10])
+        if len(errors) > 10:
+            shown += f"\n    and {len(errors) - 10} more"
         raise ElrcnError(
             f"{len(errors)} thing{'s' * (len(errors) > 1)} in the data must be mended first:"
             f"\n    {shown}",

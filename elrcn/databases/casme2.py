@@ -35,7 +35,7 @@ from elrcn.databases.sheets import (
     text,
 )
 from elrcn.errors import ElrcnError
-from elrcn.manifest import Finding, Findings
+from elrcn.manifest import Findings
 
 NAMING = Naming(
     database="CASME2",
@@ -51,17 +51,19 @@ MIXED = "labels of the 2019 revision with the classes of CASME2-ObjectiveClasses
 REVISION_2019 = "the 2019 revision (objective classes in a tenth column)"
 WITHOUT_CLASSES = "labels without objective classes"
 _SAID = {
-    WITHOUT_CLASSES: ("no objective classes; the action-unit rule gives them all", "rule-all"),
+    WITHOUT_CLASSES: ("rule-all", "no objective classes; the action-unit rule gives them all"),
     REVISION_2019: (
+        "revision",
         "this is the 2019 revision of the labels: 174 clips in classes I to V, not the 185 of "
         "MEGC 2018 and the paper; put CASME2-ObjectiveClasses.xlsx beside it to use those",
-        "revision",
     ),
     MIXED: (
-        "labels of the 2019 revision (surprise 28, sadness 4), classes of MEGC 2018",
         "revision",
+        "labels of the 2019 revision (surprise 28, sadness 4), classes of MEGC 2018",
     ),
 }
+_REPLACE = "put CASME2-ObjectiveClasses.xlsx as it is distributed{} in its place, or move it away "
+_REPLACE += "to let the action-unit rule give every class"
 _OTHER_FORMATS = (".csv", ".tsv", ".ods", ".numbers", ".xlsb", ".xlsm", ".part", ".crdownload")
 _CLASS_COLUMNS = ("subject", "filename", "objective_class")
 _SUBJECT_FOLDER = re.compile(r"sub\s*0*(\d{1,3})", re.IGNORECASE | re.ASCII)
@@ -75,9 +77,7 @@ def load(
     source: str = "cropped",
     tree: str | Path | None = None,
     corrections: bool | str | Path = True,
-    deep: bool = False,
-    workers: int | None = None,
-    progress: bool = True,
+    **scanning,
 ) -> Reading:
     """Read a copy of CASME II.
 
@@ -93,8 +93,9 @@ def load(
         Folder of the ``subNN`` folders, relative to `root`, where several would do.
     corrections : bool or path
         Apply ``data_manifest/corrections.csv`` (or another file), or nothing.
-    deep : bool
-        Decode every frame instead of checking its markers only.
+    **scanning
+        How frames are read: ``deep`` (decode each instead of checking its markers only),
+        ``workers``, ``progress``.
 
     Raises
     ------
@@ -113,34 +114,19 @@ def load(
     classes = _classes(own, findings) if own else None
     labels, said = read_labels(NAMING, table, load_corrections(corrections), classes)
     findings += said
-    revision = _revision(own, table)
-    if revision in _SAID:
-        what, kind = _SAID[revision]
-        findings.append(Finding("remark", what, table.path.name, kind=kind))
     if own:
-        findings += _unmatched(own, classes, labels)
+        revision = MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
+    else:
+        revision = REVISION_2019 if "objective_class" in table.columns else WITHOUT_CLASSES
+    if revision in _SAID:
+        kind, what = _SAID[revision]
+        findings.remark(kind, what, table.path.name)
+    if own:
+        _unmatched(own, classes, labels, findings)
     else:
         require_classes(table, labels)
-    sheets = (table.path.name, *([own.path.name] if own else []))
-    return assemble(
-        NAMING,
-        root,
-        frames,
-        table,
-        labels,
-        findings,
-        revision,
-        sheets,
-        deep=deep,
-        workers=workers,
-        progress=progress,
-    )
-
-
-def _revision(own, table):
-    if own:
-        return MIXED if "objective_class" in table.columns else WITH_OWN_SHEET
-    return REVISION_2019 if "objective_class" in table.columns else WITHOUT_CLASSES
+    sheets = [table, own] if own else [table]
+    return assemble(NAMING, root, frames, sheets, labels, findings, revision, **scanning)
 
 
 def _tree(root: Path, source: str, tree) -> Path:
@@ -186,7 +172,7 @@ def _labels(root, sheet, found, findings) -> SheetTable:
     if older and len(older) < len(candidates):
         newer = ", ".join(t.path.name for t in candidates if t not in older)
         what = f"{newer} holds {REVISION_2019} and was not used; {older[0].path.name} was"
-        findings.append(Finding("remark", what, root.name, kind="unused"))
+        findings.remark("unused", what, root.name)
     return one_of(older or candidates, root, "CASME II", findings)
 
 
@@ -204,24 +190,18 @@ def _own_classes(objective_sheet, found, root, frames) -> SheetTable | None:
                 fix="give CASME2-ObjectiveClasses.xlsx (Subject, Filename, Objective Class)",
             )
         return require(found[0], _CLASS_COLUMNS)
-    fitting = [
-        t
-        for t in found
-        if not is_label_table(t) and ("objective_class" in t.columns or _of_classes(t.path))
-    ]
+    fitting = [t for t in found if "objective_class" in t.columns or _of_classes(t.path)]
+    fitting = [t for t in fitting if not is_label_table(t)]
     if fitting:
-        return only_table(
-            fitting, _CLASS_COLUMNS, root, "sheets of objective classes", "objective_sheet"
-        )
+        what, option = "sheets of objective classes", "objective_sheet"
+        return only_table(fitting, _CLASS_COLUMNS, root, what, option)
     held = {t.path for t in found}
     for path in find_workbooks(root, frames, (".xlsx", ".xls", *_OTHER_FORMATS)):
         if _of_classes(path) and path not in held:
             raise ElrcnError(
                 "No objective classes can be read from this file.",
                 where=path,
-                fix="put CASME2-ObjectiveClasses.xlsx as it is distributed (Subject, Filename, "
-                "Objective Class) in its place, or move it away to let the action-unit rule give "
-                "every class",
+                fix=_REPLACE.format(" (Subject, Filename, Objective Class)"),
             )
     return None
 
@@ -231,11 +211,8 @@ def _of_classes(path: Path) -> bool:
     return "objective" in path.name.casefold()
 
 
-def _classes(table: SheetTable, findings: list[Finding]) -> dict[tuple[int, str], str]:
-    """Return the class by subject and clip; a clip classed two ways is listed and left blank.
-
-    So is one whose class cannot be read.
-    """
+def _classes(table: SheetTable, findings: Findings) -> dict[tuple[int, str], str]:
+    """Return the class by subject and clip, "" if it is unreadable or two rows disagree."""
     classes: dict[tuple[int, str], str] = {}
     unread = []
     for row, cells in table.rows:
@@ -250,38 +227,31 @@ def _classes(table: SheetTable, findings: list[Finding]) -> dict[tuple[int, str]
             unread.append(key)
             shown = text(cells["objective_class"])[:40]
             what = f"objective class {shown!r} is none of I to VII; the rule decides"
-            findings.append(Finding("remark", what, where, clip, "rule"))
+            findings.remark("rule", what, where, clip)
         elif classes.setdefault(key, value) != value:
             what = f"classed {classes[key] or 'two ways'} and {value}; the rule decides"
-            findings.append(Finding("error", what, where, clip, "rule"))
+            findings.error(what, where, clip, kind="rule")
             classes[key] = ""
     return {**dict.fromkeys(unread, ""), **classes}
 
 
-def _unmatched(own, classes, labels) -> list[Finding]:
-    """Return a remark for each clip that only one of label sheet and class sheet names.
+def _unmatched(own, classes, labels, findings) -> None:
+    """Add a remark for each clip that only one of label sheet and class sheet names.
 
-    Raises
-    ------
-    ElrcnError
-        If no clip of the label sheet has a class in the other: it is damaged, or of another
-        database.
+    If no clip of the label sheet has a class in the other, that is damaged, or of another database.
     """
     known = {label.key: label for label in labels}
     if known and not any(classes.get(key) for key in known):
         raise ElrcnError(
             "The sheet of objective classes has none for any clip of the label sheet.",
             where=f"{own.path}, sheet {own.sheet!r}",
-            fix="put CASME2-ObjectiveClasses.xlsx as it is distributed in its place, or move it "
-            "away to let the action-unit rule give every class",
+            fix=_REPLACE.format(""),
         )
-    name, said = own.path.name, []
     for key, one in known.items():
         if key not in classes:
             what = "not in the sheet of classes; the rule decides"
-            said.append(Finding("remark", what, name, one.clip_id, "rule"))
+            findings.remark("rule", what, own.path.name, one.clip_id)
     for key in classes:
         if key not in known:
-            what = "in the sheet of classes only"
-            said.append(Finding("remark", what, name, NAMING.clip_id(*key), "class-only"))
-    return said
+            clip = NAMING.clip_id(*key)
+            findings.remark("class-only", "in the sheet of classes only", own.path.name, clip)

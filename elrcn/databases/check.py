@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path, PurePosixPath
-from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from elrcn.databases import LOADERS, casme2, samm
-from elrcn.databases.folders import check_root, is_within, list_frames, scan_clips
+from elrcn.databases.folders import check_root, is_within, list_frames, scan_clips, some
 from elrcn.databases.readers import Reading
 from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
-from elrcn.facs import EYE_HEAD_JAW, OBJECTIVE_CLASSES, objective_class, possible_classes
+from elrcn.facs import (
+    EMOTIONS,
+    EYE_HEAD_JAW,
+    OBJECTIVE_CLASSES,
+    objective_class,
+    possible_classes,
+)
 from elrcn.files import file_digest, write
-from elrcn.manifest import Finding, Manifest, casme2_emotions, objective_five
+from elrcn.manifest import Finding, Findings, Manifest, objective_five
 from elrcn.published.numbers import published_counts
 from elrcn.workspace import data_manifest_folder
 
 SHORTEST, LONGEST = 24, 141
-_SIZE_TOLERANCE = 0.2
 _NAMINGS = {"CASME2": casme2.NAMING, "SAMM": samm.NAMING}
 _TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
 _VERDICTS = (
@@ -31,8 +39,7 @@ _VERDICTS = (
 )
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(NamedTuple):
     """One line of counts: what was published, what the sheet names, what can be used."""
 
     group: str
@@ -40,8 +47,8 @@ class Count:
     published: int | None
     sheet: int | None
     usable: int
-    published_subjects: int | None = None
-    usable_subjects: int | None = None
+    published_subjects: int | None
+    usable_subjects: int
 
     @property
     def differs(self) -> bool:
@@ -71,14 +78,7 @@ class DatabaseReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The report of `check_report`.
-
-    Attributes
-    ----------
-    databases : tuple of DatabaseReport
-    combined : tuple of Count
-        CDE: classes I to V of both databases; empty if one is absent.
-    """
+    """The report of `check_report`; `combined` holds CDE (classes I to V), if both are there."""
 
     databases: tuple[DatabaseReport, ...]
     combined: tuple[Count, ...] = ()
@@ -126,14 +126,7 @@ def check_report(
 ) -> CheckReport:
     """Read the databases at `roots` and report on them; what cannot be read is reported too.
 
-    Parameters
-    ----------
-    roots : mapping
-        "CASME2" and/or "SAMM" to root folder.
-    options : mapping, optional
-        Per database, options of its `load` (``sheet``, ``source``, ``tree`` ...).
-    **common
-        Options of both (``corrections``, ``deep``, ``workers``, ``progress``).
+    Parameters are those of `elrcn.databases.read`.
 
     Raises
     ------
@@ -159,40 +152,41 @@ def check_report(
     return CheckReport(tuple(reports), combined)
 
 
-def _database(database, root, reading: Reading) -> DatabaseReport:
+def _database(database: str, root: Path, reading: Reading) -> DatabaseReport:
     counts, synthetic = count_clips(database, reading), is_synthetic(root)
-    said, notes = _disagreements(reading)
-    said += origin_findings(database, root)
-    said += _lengths(reading) + _sizes(reading)
-    different = [c for c in counts if c.differs]
-    if different and not synthetic:
-        what = f"{len(different)} counts are not the published ones (see the table)"
-        said.append(Finding("remark", what, reading.sheets[0]))
-    unknown = int(reading.manifest.table["apex"].isna().sum())
-    if unknown:
-        notes.append(f"the apex is unknown in {unknown} of {len(reading.manifest)} clips")
-    subjects = reading.manifest.table["subject"].value_counts().sort_index().to_dict()
-    findings = (*reading.findings, *said)
-    return DatabaseReport(
-        database, root, synthetic, reading, None, counts, subjects, findings, tuple(notes)
-    )
-
-
-def _disagreements(reading: Reading) -> tuple[list[Finding], list[str]]:
-    """Return clips whose class is not the rule's: findings, and notes where the reason is known."""
-    said, notes = [], []
-    for label in reading.labels:
+    found, notes = Findings(reading.findings), []
+    for label in reading.labels:  # clips whose class is not the rule's
         ruled = possible_classes(label.units)
         if not label.sheet_class or label.sheet_class in ruled:
             continue
         shown = f"{label.action_units or 'no units'}: class {label.sheet_class} in the sheet, "
         shown += f"{' or '.join(sorted(ruled))} by the rule"
-        reason = _known_reason(label)
-        if reason:
+        if reason := _known_reason(label):
             notes.append(f"{label.clip_id}: {shown} ({reason})")
         else:
-            said.append(Finding("remark", shown, label.where, label.clip_id))
-    return said, notes
+            found.remark("", shown, label.where, label.clip_id)
+    found += origin_findings(database, root)
+    for label in reading.labels:
+        frames = label.offset - label.onset + 1 if label.usable else SHORTEST
+        if not SHORTEST <= frames <= LONGEST:
+            what = f"{frames} frames, outside {SHORTEST}..{LONGEST}"
+            found.remark("", what, label.where, label.clip_id)
+    usual = np.median(list(reading.sizes.values()), axis=0) if reading.sizes else None
+    for clip, (h, w) in reading.sizes.items():
+        if np.any(np.abs((h, w) - usual) > 0.2 * usual):
+            what = f"{w}x{h} pixels; {usual[1]:.0f}x{usual[0]:.0f} is usual"
+            found.remark("", what, clip=clip)
+    different = sum(count.differs for count in counts)
+    if different and not synthetic:
+        what = f"{different} counts are not the published ones (see the table)"
+        found.remark("", what, reading.sheets[0])
+    table = reading.manifest.table
+    if unknown := int(table["apex"].isna().sum()):
+        notes.append(f"the apex is unknown in {unknown} of {len(table)} clips")
+    subjects = table["subject"].value_counts().sort_index().to_dict()
+    return DatabaseReport(
+        database, root, synthetic, reading, None, counts, subjects, tuple(found), tuple(notes)
+    )
 
 
 def _known_reason(label) -> str:
@@ -200,37 +194,7 @@ def _known_reason(label) -> str:
         return "the sheet of MEGC 2018 puts 4+10 in IV"
     if label.sheet_class in {objective_class(r - EYE_HEAD_JAW) for r in label.units.readings}:
         return "classes leave out eye, head and jaw codes"
-    if label.units.unclear or label.units.unparsed:
-        return "the units are not all known"
-    return ""
-
-
-def _lengths(reading: Reading) -> list[Finding]:
-    return [
-        Finding(
-            "remark",
-            f"{label.offset - label.onset + 1} frames, outside {SHORTEST}..{LONGEST}",
-            label.where,
-            label.clip_id,
-        )
-        for label in reading.labels
-        if label.usable and not SHORTEST <= label.offset - label.onset + 1 <= LONGEST
-    ]
-
-
-def _sizes(reading: Reading) -> list[Finding]:
-    """Return a remark for each clip whose frames are far from the database's usual size."""
-    if not reading.sizes:
-        return []
-    usual = [median(size[axis] for size in reading.sizes.values()) for axis in (0, 1)]
-    return [
-        Finding("remark", f"{w}x{h} pixels; {usual[1]:.0f}x{usual[0]:.0f} is usual", "", clip)
-        for clip, (h, w) in reading.sizes.items()
-        if any(abs(a - b) > _SIZE_TOLERANCE * b for a, b in zip((h, w), usual, strict=True))
-    ]
-
-
-# --- counts --------------------------------------------------------------------------------------
+    return "the units are not all known" if label.units.unclear or label.units.unparsed else ""
 
 
 def _published_counts() -> dict[tuple[str, str, str], tuple[int, int | None]]:
@@ -242,46 +206,34 @@ def count_clips(database: str, reading: Reading) -> tuple[Count, ...]:
 
     A copy with the 2019 revision's classes is held against that revision's counts.
     """
-    published = _published_counts()
-    revised = reading.revision == casme2.REVISION_2019
-    manifest, labels = reading.manifest, reading.labels
-
-    def known(group, label):
-        found = revised and published.get((database, f"{group}-2019", label))
-        return found or published.get((database, group, label), (None, None))
-
-    def count(group, label, sheet, chosen: Manifest):
-        clips, subjects = known(group, label)
-        return Count(group, label, clips, sheet, len(chosen), subjects, _subjects(chosen))
-
-    lines = [count("all", "all", len(labels), manifest)]
-    for name in _NAMINGS[database].emotions:
-        chosen = manifest.subset(manifest.table["emotion"] == name)
-        lines.append(count("emotion", name, sum(one.emotion == name for one in labels), chosen))
+    published, table = _published_counts(), reading.manifest.table
+    emotions = _NAMINGS[database].emotions
+    lines = [("all", "all", None, ())]
+    lines += [("emotion", name, "emotion", (name,)) for name in emotions]
     if database == "CASME2":
-        five = casme2_emotions(manifest)
-        named = sum(one.emotion in casme2.NAMING.emotions[:5] for one in labels)
-        lines.append(count("emotion", "the five of Table I", named, five))
-    classes = [one.objective_class for one in labels]
-    for name in OBJECTIVE_CLASSES:
-        chosen = manifest.subset(manifest.table["objective_class"] == name)
-        lines.append(count("objective", name, classes.count(name), chosen))
-    named = sum(name in OBJECTIVE_CLASSES[:5] for name in classes)
-    lines.append(count("objective", "I to V", named, objective_five(manifest)))
-    return tuple(lines)
+        lines.append(("emotion", "the five of Table I", "emotion", EMOTIONS))
+    lines += [("objective", name, "objective_class", (name,)) for name in OBJECTIVE_CLASSES]
+    lines.append(("objective", "I to V", "objective_class", OBJECTIVE_CLASSES[:5]))
+    counts = []
+    for group, label, column, names in lines:
+        clips, subjects = published.get((database, group, label), (None, None))
+        if reading.revision == casme2.REVISION_2019:
+            revised = (database, f"{group}-2019", label)
+            clips, subjects = published.get(revised, (clips, subjects))
+        usable, sheet = table, len(reading.labels)
+        if column:
+            usable = table[table[column].isin(names)]
+            sheet = sum(getattr(one, column) in names for one in reading.labels)
+        used = usable["subject"].nunique()
+        counts.append(Count(group, label, clips, sheet, len(usable), subjects, used))
+    return tuple(counts)
 
 
 def count_both(readings: list[Reading]) -> Count:
     """Count the clips of classes I to V over both databases (CDE, MEGC 2018 Task B)."""
-    five = [objective_five(reading.manifest) for reading in readings]
+    five = pd.concat([objective_five(reading.manifest).table for reading in readings])
     clips, subjects = _published_counts()["CDE", "objective", "I to V"]
-    return Count(
-        "CDE", "I to V", clips, None, sum(map(len, five)), subjects, sum(map(_subjects, five))
-    )
-
-
-def _subjects(manifest: Manifest) -> int:
-    return int(manifest.table["subject"].nunique())
+    return Count("CDE", "I to V", clips, None, len(five), subjects, five["subject"].nunique())
 
 
 # --- the report as text --------------------------------------------------------------------------
@@ -291,67 +243,51 @@ def _section(report: DatabaseReport) -> list[str]:
     title = _TITLES[report.database]
     lines = [title, "-" * len(title), f"root    {report.root}"]
     if report.failed:
-        return [*lines, "", "Errors (1)", *_indent([str(report.failed)])]
-    reading = report.reading
+        return [*lines, *_listed("Errors", [str(report.failed)])]
+    reading, kinds = report.reading, ("no-frames", "no-row")
+    left_out = reading.rows - len(reading.manifest)
+    subjects = [f"{name.split('/')[1]} {n:3d}" for name, n in report.subjects.items()]
+    no_frames = [f.clip for f in reading.findings if f.kind == "no-frames"]
+    no_row = [f.where for f in reading.findings if f.kind == "no-row"]
     lines += [
         f"frames  {'(the root itself)' if reading.tree == '.' else reading.tree}",
         f"sheet   {', '.join(reading.sheets)}",
         f"        {reading.revision}",
-        _rows_line(reading),
+        f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out",
         "",
         *_count_lines(report.counts, mark=not report.synthetic),
         "",
         f"Clips a subject ({len(report.subjects)} subjects)",
-        *_columns([f"{name.split('/')[1]} {n:3d}" for name, n in report.subjects.items()]),
+        *("  " + "   ".join(subjects[i : i + 8]) for i in range(0, len(subjects), 8)),
+        *_listed("In the sheet, but without frames", no_frames, "none"),
+        *_listed("In the folders, but without a row", no_row, "none"),
     ]
-    no_frames = [f.clip for f in reading.findings if f.kind == "no-frames"]
-    no_row = [f.where for f in reading.findings if f.kind == "no-row"]
-    for heading, names in (
-        ("In the sheet, but without frames", no_frames),
-        ("In the folders, but without a row", no_row),
-    ):
-        lines += ["", f"{heading} ({len(names)})", *_indent(names or ["none"])]
     for level, heading in (("error", "Errors"), ("remark", "Remarks")):
-        found = [
-            str(f)
-            for f in report.findings
-            if f.level == level and f.kind not in ("no-frames", "no-row")
-        ]
-        if found:
-            lines += ["", f"{heading} ({len(found)})", *_indent(found)]
-    if report.notes:
-        lines += ["", f"Notes ({len(report.notes)})", *_indent(report.notes)]
-    return lines
+        found = [f for f in report.findings if f.level == level and f.kind not in kinds]
+        lines += _listed(heading, [str(f) for f in found])
+    return lines + _listed("Notes", report.notes)
 
 
-def _rows_line(reading) -> str:
-    left_out = reading.rows - len(reading.manifest)
-    return f"rows    {reading.rows} = {len(reading.manifest)} clips used + {left_out} left out"
+def _listed(heading: str, texts, none: str = "") -> list[str]:
+    """Return the lines of a list under its heading; of an empty one only if `none` stands in it."""
+    if not texts and not none:
+        return []
+    return ["", f"{heading} ({len(texts)})"] + [
+        "  " + text.replace("\n", "\n  ") for text in texts or [none]
+    ]
 
 
 def _count_lines(counts: tuple[Count, ...], mark: bool) -> list[str]:
     # On synthetic data every count differs: saying so on each line would say nothing.
     lines = [f"{'':28s}{'published':>10s}{'sheet':>8s}{'usable':>8s}"]
-    for group, members in groupby(counts, key=lambda count: count.group):
-        for count in members:
-            name = count.label if count.label == group else f"{group} {count.label}"
-            text = f"{name:28s}{_n(count.published):>10s}{_n(count.sheet):>8s}{count.usable:8d}"
-            if count.published_subjects is not None:
-                text += f"   subjects {count.usable_subjects} of {count.published_subjects}"
-            lines.append(text + ("   differs" if mark and count.differs else ""))
+    for one in counts:
+        name = one.label if one.label == one.group else f"{one.group} {one.label}"
+        published, sheet = ("-" if n is None else n for n in (one.published, one.sheet))
+        text = f"{name:28s}{published:>10}{sheet:>8}{one.usable:8d}"
+        if one.published_subjects is not None:
+            text += f"   subjects {one.usable_subjects} of {one.published_subjects}"
+        lines.append(text + ("   differs" if mark and one.differs else ""))
     return lines
-
-
-def _n(value: int | None) -> str:
-    return "-" if value is None else str(value)
-
-
-def _indent(texts) -> list[str]:
-    return ["  " + text.replace("\n", "\n  ") for text in texts]
-
-
-def _columns(cells, across=8) -> list[str]:
-    return ["  " + "   ".join(cells[i : i + across]) for i in range(0, len(cells), across)]
 
 
 # --- the data package ----------------------------------------------------------------------------
@@ -378,8 +314,7 @@ def write_datapackage(manifest: Manifest, folder: str | Path) -> Path:
     """
     table, package = Path(folder) / _TABLE, Path(folder) / _PACKAGE
     schema = load_schema()
-    misfits = _misfits(manifest, schema)
-    if misfits:
+    if misfits := _misfits(manifest, schema):
         more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
         what = f"The manifest does not fit its schema: {misfits[0]}{more}."
         raise ElrcnError(what, where=table)
@@ -409,6 +344,7 @@ def _misfits(manifest: Manifest, schema: dict) -> list[str]:
     """Return what breaks a constraint of the schema: row, clip, value, rule."""
     # Constraint to the values, of those not blank, that break it, and what to say of them.
     rules = {
+        "required": (lambda blank, _: np.ones(len(blank), bool), "is blank"),
         "unique": (lambda held, _: held.duplicated(), "occurs twice"),
         "enum": (lambda held, known: ~held.isin(known), "is none of {}"),
         "pattern": (lambda held, form: ~held.str.fullmatch(form), "does not look like {}"),
@@ -420,18 +356,12 @@ def _misfits(manifest: Manifest, schema: dict) -> list[str]:
         values = manifest.table[column["name"]]
         blank = values.isna() | (values == "")
         for rule, bound in column.get("constraints", {}).items():
-            if rule == "required":
-                wrong, what = values[blank], "is blank"
-            else:
-                breaks, what = rules[rule]
-                held = values[~blank]
-                wrong = held[breaks(held, bound)]
+            breaks, what = rules[rule]
+            held = values[blank if rule == "required" else ~blank]
             shown = what.format(", ".join(bound) if rule == "enum" else bound)
-            said += [
-                f"row {row + 1} ({manifest.table['clip_id'][row]}): {column['name']} "
-                f"{str(value)[:60]!r} {shown}"
-                for row, value in wrong.items()
-            ]
+            for row, value in held[breaks(held, bound)].items():
+                place = f"row {row + 1} ({manifest.table['clip_id'][row]})"
+                said.append(f"{place}: {column['name']} {str(value)[:60]!r} {shown}")
     return said
 
 
@@ -464,8 +394,7 @@ def read_datapackage(folder: str | Path, roots: Mapping[str, Path] | None = None
 # --- the manifest beside the disk ----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A difference between a manifest and the disk: "missing", "changed" or "extra"."""
 
     clip: str
@@ -509,34 +438,26 @@ def verify(
         for row in table.itertuples():
             gone = [f for f in row.frames if not is_within(root / f, root)]
             if gone:
-                changes.append(Change(row.clip_id, "missing", _some(gone)))
+                changes.append(Change(row.clip_id, "missing", some(gone, 3)))
             else:
                 whole.append(row)
             changes += _extra(row, root, _NAMINGS[database].frame)
         scans = scan_clips(root, [row.frames for row in whole], deep, workers, progress)
         for row, scan in zip(whole, scans, strict=True):
             if scan.sha256 != row.sha256:
-                detail = _some([f"{f}: {p}" for f, p in scan.problems]) or "other bytes"
+                detail = some([f"{f}: {p}" for f, p in scan.problems], 3) or "other bytes"
                 changes.append(Change(row.clip_id, "changed", detail))
-    return sorted(changes, key=lambda change: (change.clip, change.kind))
+    return sorted(changes, key=lambda change: change[:2])
 
 
-def _extra(row, root, frame) -> list[Change]:
+def _extra(row, root: Path, frame: re.Pattern) -> list[Change]:
+    """Return the change that other files claim numbers of a clip's frames, if any do."""
     folder = PurePosixPath(row.frames[0]).parent
     if not is_within(root / folder, root):
         return []
     listing = list_frames(root / folder, root, frame)
     known = {PurePosixPath(f).name for f in row.frames}
     held = {n: [name] for n, name in listing.numbers.items()} | listing.duplicates
-    names = [
-        name
-        for number in sorted(held)
-        if row.onset <= number <= row.offset
-        for name in held[number]
-        if name not in known
-    ]
-    return [Change(row.clip_id, "extra", _some(names))] if names else []
-
-
-def _some(names) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    numbers = [n for n in sorted(held) if row.onset <= n <= row.offset]
+    names = [name for n in numbers for name in held[n] if name not in known]
+    return [Change(row.clip_id, "extra", some(names, 3))] if names else []

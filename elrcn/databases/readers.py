@@ -14,22 +14,20 @@ from elrcn.databases.folders import (
     list_clips,
     list_frames,
     scan_clips,
+    some,
 )
 from elrcn.databases.sheets import LABEL_COLUMNS, Label, Naming, SheetTable, require, tables, text
 from elrcn.errors import ElrcnError
-from elrcn.manifest import COLUMNS, LEFT_OUT, Finding, Manifest
+from elrcn.manifest import COLUMNS, LEFT_OUT, Finding, Findings, Manifest
 
 NOT_USED = "not used: it has no table of labels or classes"
 
 
-def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]:
+def label_tables(paths: list[Path], findings: Findings) -> list[SheetTable]:
     """Return every table of `paths`; a workbook without one is listed.
 
-    Raises
-    ------
-    ElrcnError
-        If a workbook cannot be read: labels or classes may lie in it, and without them others
-        would take their place.
+    One that cannot be read is an error: labels or classes may lie in it, and without them others
+    would take their place.
     """
     found = []
     for path in paths:
@@ -39,7 +37,7 @@ def label_tables(paths: list[Path], findings: list[Finding]) -> list[SheetTable]
             fix = f"{error.fix}; or copy it anew, or move it away to do without it"
             raise ElrcnError(error.what, error.where, fix) from None
         if not held:
-            findings.append(Finding("remark", NOT_USED, path.name, kind="unused"))
+            findings.remark("unused", NOT_USED, path.name)
         found += held
     return found
 
@@ -50,25 +48,17 @@ def is_label_table(table: SheetTable) -> bool:
 
 
 def one_of(
-    candidates: list[SheetTable], root: Path, database: str, findings: list[Finding]
+    candidates: list[SheetTable], root: Path, database: str, findings: Findings
 ) -> SheetTable:
-    """Return the only label table, complete; `findings` may tell why there is none.
-
-    Raises
-    ------
-    ElrcnError
-        If there is none, it lacks a column, or there are several that differ.
-    """
+    """Return the only label table, complete; `findings` may tell why there is none."""
     if not candidates:
-        unread = [f"{f.where} was {f.what}" for f in findings if f.what == NOT_USED]
+        unread = [f"; {f.where} was {f.what}" for f in findings if f.what == NOT_USED]
         above = [p.name for p in root.parent.glob("*.xls*")] if root.is_dir() else []
-        raise ElrcnError(
-            f"There is no label sheet of {database}" + "".join(f"; {u}" for u in unread) + ".",
-            where=root,
-            fix=f"give the folder above, which holds {', '.join(sorted(above)[:3])}"
-            if above
-            else "put the .xlsx or .xls that comes with the database there, or name it (sheet)",
-        )
+        fix = "put the .xlsx or .xls that comes with the database there, or name it (sheet)"
+        if above:
+            fix = f"give the folder above, which holds {', '.join(sorted(above)[:3])}"
+        what = f"There is no label sheet of {database}{''.join(unread)}."
+        raise ElrcnError(what, where=root, fix=fix)
     return only_table(candidates, LABEL_COLUMNS, root, f"label sheets of {database}", "sheet")
 
 
@@ -77,11 +67,7 @@ def only_table(
 ) -> SheetTable:
     """Return the only one of `candidates` that has all `columns`, or one of several alike.
 
-    Raises
-    ------
-    ElrcnError
-        If none has them all, or those that have them differ. `what` they are and the `option`
-        that chooses among them are named.
+    If there is none, or they differ, `what` they are and the `option` that chooses are named.
     """
     whole = [t for t in candidates if set(columns) <= set(t.columns)]
     if not whole:
@@ -98,17 +84,10 @@ def only_table(
 
 
 def one_tree(trees: list[Path], root: Path, database: str, layout: str) -> Path:
-    """Return the only frame tree.
-
-    Raises
-    ------
-    ElrcnError
-        If there is none or more than one.
-    """
+    """Return the only folder of frames."""
     if not trees:
-        raise ElrcnError(
-            f"There are no frame folders of {database}.", where=root, fix=f"expected {layout}"
-        )
+        what = f"There are no frame folders of {database}."
+        raise ElrcnError(what, where=root, fix=f"expected {layout}")
     if len(trees) > 1:
         names = ", ".join(t.relative_to(root).as_posix() for t in trees)
         raise ElrcnError(
@@ -120,21 +99,11 @@ def one_tree(trees: list[Path], root: Path, database: str, layout: str) -> Path:
 
 
 def named_tree(root: Path, tree: str | Path) -> Path:
-    """Return the folder `tree` below `root`.
-
-    Raises
-    ------
-    ElrcnError
-        If it does not exist or a link leads it out of the root.
-    """
+    """Return the folder `tree` below `root`, if it is there and no link leads out of the root."""
     chosen = root / tree
     if not is_within(chosen, root) or not chosen.is_dir():
         raise ElrcnError("There is no such folder below the root.", where=chosen)
     return chosen.resolve()
-
-
-FPS = 200.0
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -174,36 +143,28 @@ def assemble(
     naming: Naming,
     root: Path,
     tree: Path,
-    table: SheetTable,
+    sheets: list[SheetTable],
     labels: list[Label],
-    findings: list[Finding],
+    findings: Findings,
     revision: str,
-    sheets: tuple[str, ...],
-    *,
-    deep: bool,
-    workers: int | None,
-    progress: bool,
+    **scanning,
 ) -> Reading:
     """Match labels with frame folders, read the frames, build the manifest, sorted by clip id.
 
-    Raises
-    ------
-    ElrcnError
-        If no clip is left.
+    The first of `sheets` holds the labels; `scanning` are options of `scan_clips`.
     """
     clips, outside = list_clips(tree, root, naming.subject)
     for name in outside:
-        what = f"the link {name} leads out of the root"
-        findings.append(Finding("error", what, tree.name, kind="error"))
+        findings.error(f"the link {name} leads out of the root", tree.name)
     chosen = []
     for label in sorted(labels, key=lambda one: one.clip_id):
         folders = clips.pop(label.key, [])
         if not folders:
             what = "in the sheet, but without frames"
-            findings.append(Finding("remark", what, label.where, label.clip_id, "no-frames"))
+            findings.remark("no-frames", what, label.where, label.clip_id)
         elif len(folders) > 1:
             what = f"several folders: {', '.join(map(str, folders))}"
-            findings.append(Finding("error", what, "", label.clip_id, "error"))
+            findings.error(what, clip=label.clip_id)
         else:
             listing = list_frames(root / folders[0], root, naming.frame)
             if frames := _choose(label, folders[0], listing, findings):
@@ -211,16 +172,30 @@ def assemble(
     for (subject, _), folders in sorted(clips.items()):  # those of no label
         for folder in folders:
             clip = naming.clip_id(subject, folder.name.strip())
-            what = "has a folder, but no row"
-            findings.append(Finding("remark", what, str(folder), clip, "no-row"))
-    scans = scan_clips(root, [frames for _, frames in chosen], deep, workers, progress)
+            findings.remark("no-row", "has a folder, but no row", str(folder), clip)
+    scans = scan_clips(root, [frames for _, frames in chosen], **scanning)
     rows, sizes = [], {}
     for (label, frames), scan in zip(chosen, scans, strict=True):
         if scan.sizes:
             sizes[label.clip_id] = scan.sizes[0][0]
-        if _whole(label, scan, findings):
-            rows.append(_row(naming, label, frames, scan))
-    findings += _unexplained(table, labels, {row["clip_id"] for row in rows}, findings)
+        if not _whole(label, scan, findings):
+            continue
+        row = {
+            "clip_id": label.clip_id,
+            "database": naming.database,
+            "subject": naming.subject_id(label.subject),
+            "frames": frames,
+            "onset": label.onset,
+            "apex": pd.NA if label.apex is None else label.apex,
+            "offset": label.offset,
+            "fps": 200.0,
+            "action_units": label.action_units,
+            "emotion": label.emotion,
+            "objective_class": label.objective_class,
+            "sha256": scan.sha256,
+        }
+        rows.append(row)
+    _explain(sheets[0], labels, {row["clip_id"] for row in rows}, findings)
     if not rows:
         why = "; ".join(str(f) for f in findings if f.level == "error")
         raise ElrcnError(
@@ -229,12 +204,13 @@ def assemble(
             fix=f"mend: {why[:400]}" if why else "check that sheet and frames belong together",
         )
     manifest = Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root})
+    names = tuple(table.path.name for table in sheets)
     place = tree.relative_to(root).as_posix()
-    return Reading(manifest, findings, labels, revision, sheets, place, sizes, len(table.rows))
+    return Reading(manifest, findings, labels, revision, names, place, sizes, len(sheets[0].rows))
 
 
-def _unexplained(table, labels, used, findings) -> list[Finding]:
-    """Return an error for each row that is in no manifest although no finding says why.
+def _explain(table: SheetTable, labels: list[Label], used: set[str], findings: Findings) -> None:
+    """Add an error for each row that is in no manifest although no finding says why.
 
     None is known to be possible. Counts would not add up, and a clip be gone, if one were.
     """
@@ -242,87 +218,58 @@ def _unexplained(table, labels, used, findings) -> list[Finding]:
     reasons = [f for f in findings if f.kind in LEFT_OUT]
     said = {f.clip for f in reasons if f.kind != "repeated"}  # of which one row is used
 
-    def explained(place):
-        # Rows that disagree are named together.
-        rows = (place, f"{place} and ", f" and {place}")
-        return clips.get(place) in said or any(
-            f.where == rows[0] or f.where.startswith(rows[1]) or f.where.endswith(rows[2])
+    def named(place):  # alone, or beside a row that it disagrees with
+        first, second = f"{place} and ", f" and {place}"
+        return any(
+            f.where == place or f.where.startswith(first) or f.where.endswith(second)
             for f in reasons
         )
 
-    places = [table.where(row) for row, _ in table.rows]
-    return [
-        Finding("error", "left out for no known reason", place, clips.get(place, ""), "error")
-        for place in places
-        if clips.get(place) not in used and not explained(place)
-    ]
+    for row, _ in table.rows:
+        place = table.where(row)
+        clip = clips.get(place)
+        if clip not in used | said and not named(place):
+            findings.error("left out for no known reason", place, clip or "")
 
 
 def _choose(
-    label: Label, folder: PurePosixPath, listing: FrameListing, findings: list[Finding]
+    label: Label, folder: PurePosixPath, listing: FrameListing, findings: Findings
 ) -> tuple[str, ...]:
     """Return the paths of onset..offset in numeric order; () if the clip cannot be used."""
-
-    def say(level, what, kind="error"):
-        findings.append(Finding(level, what, str(folder), label.clip_id, kind))
-
+    place = (str(folder), label.clip_id)
     held = f"{min(listing.numbers)}..{max(listing.numbers)}" if listing.numbers else "none"
     if not label.usable:
         what = f"left out for want of onset or offset; the folder holds frames {held}"
-        say("remark", what, "no-span")
+        findings.remark("no-span", what, *place)
         return ()
     if listing.strange:
-        say("remark", f"not frames, ignored: {_some(listing.strange)}", "strange")
-    if listing.outside:
-        say("error", f"links lead out of the root: {_some(listing.outside)}")
-        return ()
+        findings.remark("strange", f"not frames, ignored: {some(listing.strange)}", *place)
     span = range(label.onset, label.offset + 1)
     twice = [n for number, names in listing.duplicates.items() if number in span for n in names]
-    if twice:
-        say("error", f"several files claim one frame number: {_some(twice)}")
-        return ()
     numbers = [n for n in listing.numbers if n in span]
-    if len(numbers) < 2:
-        say("error", f"{len(numbers)} frames of {span[0]}..{span[-1]}; the folder holds {held}")
-        return ()
-    if len(numbers) < len(span):
-        missing = [str(n) for n in span if n not in listing.numbers]
-        what = f"{len(missing)} frames of {len(span)} are missing: {_some(missing)}"
-        say("remark", what, "gap")
-    return tuple(f"{folder}/{listing.numbers[n]}" for n in numbers)
+    missing = [str(n) for n in span if n not in listing.numbers]
+    if listing.outside:
+        findings.error(f"links lead out of the root: {some(listing.outside)}", *place)
+    elif twice:
+        findings.error(f"several files claim one frame number: {some(twice)}", *place)
+    elif len(numbers) < 2:
+        what = f"{len(numbers)} frames of {span[0]}..{span[-1]}; the folder holds {held}"
+        findings.error(what, *place)
+    else:
+        if missing:
+            what = f"{len(missing)} frames of {len(span)} are missing: {some(missing)}"
+            findings.remark("gap", what, *place)
+        return tuple(f"{folder}/{listing.numbers[n]}" for n in numbers)
+    return ()
 
 
-def _whole(label: Label, scan: ClipScan, findings: list[Finding]) -> bool:
+def _whole(label: Label, scan: ClipScan, findings: Findings) -> bool:
     """Tell whether a clip's frames can be used, and say what is wrong with those that cannot."""
-    for frame, problem in scan.problems[:_MOST_NAMED]:
-        findings.append(Finding("error", problem, frame, label.clip_id, "error"))
-    if len(scan.problems) > _MOST_NAMED:
-        more = f"{len(scan.problems) - _MOST_NAMED} more broken frames"
-        findings.append(Finding("error", more, "", label.clip_id, "error"))
+    for frame, problem in scan.problems[:5]:
+        findings.error(problem, frame, label.clip_id)
+    if len(scan.problems) > 5:
+        findings.error(f"{len(scan.problems) - 5} more broken frames", clip=label.clip_id)
     if len(scan.sizes) > 1:
         shown = ", ".join(f"{n} of {w}x{h}" for (h, w), n in scan.sizes)
-        what = f"frames differ in size: {shown}"
-        findings.append(Finding("error", what, "", label.clip_id, "error"))
+        findings.error(f"frames differ in size: {shown}", clip=label.clip_id)
     return not scan.problems and len(scan.sizes) < 2
-
-
-def _row(naming: Naming, label: Label, frames, scan: ClipScan) -> dict:
-    return {
-        "clip_id": label.clip_id,
-        "database": naming.database,
-        "subject": naming.subject_id(label.subject),
-        "frames": frames,
-        "onset": label.onset,
-        "apex": pd.NA if label.apex is None else label.apex,
-        "offset": label.offset,
-        "fps": FPS,
-        "action_units": label.action_units,
-        "emotion": label.emotion,
-        "objective_class": label.objective_class,
-        "sha256": scan.sha256,
-    }
-
-
-def _some(names) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
-    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")

@@ -20,15 +20,13 @@ from elrcn.databases.readers import (
     one_tree,
 )
 from elrcn.databases.sheets import (
-    Label,
     Naming,
-    SheetTable,
     load_corrections,
     read_labels,
     require_classes,
     tables,
 )
-from elrcn.manifest import Finding
+from elrcn.manifest import Findings
 
 NAMING = Naming(
     database="SAMM",
@@ -36,20 +34,10 @@ NAMING = Naming(
     width=3,
     folder="{:03d}",
     frame=re.compile(r"(?:\d{1,3}_)?(\d{1,9})", re.ASCII),
-    emotions=(
-        "happiness",
-        "disgust",
-        "surprise",
-        "anger",
-        "contempt",
-        "fear",
-        "sadness",
-        "others",
-    ),
+    emotions=tuple("happiness disgust surprise anger contempt fear sadness others".split()),
 )
 WITH_CLASSES = "SAMM_Micro_FACS_Codes_v2 (objective classes in the sheet)"
 WITHOUT_CLASSES = "labels without objective classes"
-_MICRO_SHEET = "micro_only"
 
 
 def load(
@@ -58,59 +46,36 @@ def load(
     *,
     tree: str | Path | None = None,
     corrections: bool | str | Path = True,
-    deep: bool = False,
-    workers: int | None = None,
-    progress: bool = True,
+    **scanning,
 ) -> Reading:
     """Read a copy of SAMM; parameters and errors as in `elrcn.databases.casme2.load`."""
-    root = check_root(root, "SAMM")
+    root, findings = check_root(root, "SAMM"), Findings()
     if tree is None:
         trees = find_trees(root, NAMING.subject)
         frames = one_tree(trees, root, "SAMM", "006/006_1_2/006_05562.jpg")
     else:
         frames = named_tree(root, tree)
-    findings: list[Finding] = []
-    if sheet is not None:
-        found = tables(Path(sheet))
-    else:
+    if sheet is None:
         found = label_tables(find_workbooks(root, frames), findings)
-    table = _micro(found, Path(sheet) if sheet is not None else root, findings)
+    else:
+        found = tables(Path(sheet))
+    candidates = [t for t in found if is_label_table(t)]
+    micro = [t for t in candidates if t.sheet.strip().casefold() == "micro_only"]
+    table = one_of(micro or candidates, root if sheet is None else Path(sheet), "SAMM", findings)
     revision = WITH_CLASSES
     if "objective_class" not in table.columns:
         revision = WITHOUT_CLASSES
         what = "no column Objective Classes; the action-unit rule gives them all"
-        findings.append(Finding("remark", what, table.path.name, kind="rule-all"))
+        findings.remark("rule-all", what, table.path.name)
     labels, said = read_labels(NAMING, table, load_corrections(corrections))
     findings += said
     require_classes(table, labels)
-    labels = [one for one in labels if _belongs(one, findings)]
-    return assemble(
-        NAMING,
-        root,
-        frames,
-        table,
-        labels,
-        findings,
-        revision,
-        (table.path.name,),
-        deep=deep,
-        workers=workers,
-        progress=progress,
-    )
-
-
-def _micro(found: list[SheetTable], where: Path, findings: list[Finding]) -> SheetTable:
-    """Return the table of micro-movements: the sheet MICRO_ONLY, else the only one."""
-    candidates = [t for t in found if is_label_table(t)]
-    named = [t for t in candidates if t.sheet.strip().casefold() == _MICRO_SHEET]
-    return one_of(named or candidates, where, "SAMM", findings)
-
-
-def _belongs(label: Label, findings: list[Finding]) -> bool:
-    """Tell whether a clip's name begins with its subject, as every name of SAMM does."""
-    head = label.name.split("_")[0]
-    if head.isdecimal() and int(head) == label.subject:
-        return True
-    what = f"Filename {label.name!r} does not begin with subject {label.subject:03d}"
-    findings.append(Finding("error", what, label.where, label.clip_id, "error"))
-    return False
+    fitting = []
+    for one in labels:  # every name of SAMM begins with its subject
+        head = one.name.split("_")[0]
+        if head.isdecimal() and int(head) == one.subject:
+            fitting.append(one)
+        else:
+            what = f"Filename {one.name!r} does not begin with subject {one.subject:03d}"
+            findings.error(what, one.where, one.clip_id)
+    return assemble(NAMING, root, frames, [table], fitting, findings, revision, **scanning)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from elrcn.corpus.film import MARK
 from elrcn.corpus.write import (
@@ -20,7 +20,7 @@ from elrcn.corpus.write import (
 )
 from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.databases.sheets import read_workbook, text
-from elrcn.manifest import Finding
+from elrcn.manifest import Findings
 
 _MARK = MARK.encode("ascii")
 #: Generators before version 4 wrote no mark, but signed their sheets.
@@ -29,8 +29,7 @@ _MEND = "`elrcn corpus make` mends it; without corpus.json beside it a copy is r
 _HEAD = 4096  # comments stand at the beginning of a file
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """Where the mark of the embedded corpus was found below a database's root.
 
     Attributes
@@ -92,23 +91,21 @@ def _marked_frame(path: str) -> bool:
 
 def _marked_sheet(path: Path) -> bool:
     """Tell whether a workbook carries the mark in its properties or in a cell."""
+    places = ("docProps/", "xl/sharedStrings", "xl/worksheets/")
     try:
         if not zipfile.is_zipfile(path):
             rows = [row for sheet in read_workbook(path) for row in sheet.rows]
             return any(MARK in text(cell) for row in rows for cell in row)
         with zipfile.ZipFile(path) as book:
             for part in book.infolist():
-                data = book.read(part) if _holds_text(part) else b""
-                if _MARK in data or (part.filename.startswith("docProps/") and _SIGNED in data):
-                    return True
+                if part.filename.startswith(places) and part.file_size < 1 << 26:
+                    data = book.read(part)
+                    signed = _SIGNED in data and part.filename.startswith("docProps/")
+                    if _MARK in data or signed:
+                        return True
     except Exception:  # a damaged file raises nearly anything; the reader says what is wrong
         pass
     return False
-
-
-def _holds_text(part: zipfile.ZipInfo) -> bool:
-    where = ("docProps/", "xl/sharedStrings", "xl/worksheets/")
-    return part.filename.startswith(where) and part.file_size < 1 << 26
 
 
 def corpus_of(database: str, root: str | Path) -> Path | None:
@@ -121,53 +118,42 @@ def corpus_of(database: str, root: str | Path) -> Path | None:
     return root.parent if root.name == database and (root.parent / RECEIPT).exists() else None
 
 
-def origin_findings(database: str, root: str | Path) -> list[Finding]:
+def origin_findings(database: str, root: str | Path) -> Findings:
     """Say what a person must know about a copy of the embedded corpus; [] for a licensed database.
 
     A corpus named by its path is the user's: it is not mended behind their back, and no number is
-    computed on a damaged one. Each clip or sheet that differs from the receipt beside the copy is
-    an error; a copy without a receipt, or renamed, can only be read as it is (see `corpus_of`).
-
-    Parameters
-    ----------
-    database : str
-        "CASME2" or "SAMM".
-    root : path
-        Its folder.
+    computed on a damaged one. Each clip or sheet of `database` that differs from the receipt beside
+    the copy is an error; a copy without a receipt, or renamed, can only be read as it is (see
+    `corpus_of`).
     """
-    root = Path(root).expanduser().resolve()
-    mark = find_mark(root)
-    if not mark.found:
-        return []
-    found = [Finding("remark", mark.mixture, str(root), kind="mixture")] if mark.mixture else []
-    if corpus_of(database, root):
-        found += [
-            Finding("error", what, where, clip, "error") for what, where, clip in _damage(root)
-        ]
-    return found
-
-
-def _damage(root: Path):
-    """Yield what is wrong with a database of the corpus that it lies in: what, where, clip."""
-    corpus, database = root.parent, root.name
+    root, found = Path(root).expanduser().resolve(), Findings()
+    mark, corpus = find_mark(root), corpus_of(database, root)
+    if mark.found and mark.mixture:
+        found.remark("mixture", mark.mixture, str(root))
+    if not mark.found or corpus is None:
+        return found
     receipt = read_corpus_receipt(corpus)
     if receipt is None:
-        yield f"the corpus' receipt cannot be read; {_MEND}", RECEIPT, ""
-        return
-    if receipt["version"] != VERSION:
-        version = receipt["version"]
-        yield f"written by version {version} of the generator: make the corpus again", RECEIPT, ""
-        return
-    if not receipt.get("done"):
-        yield f"the corpus is unfinished; {_MEND}", RECEIPT, ""
-        return
-    clips = {clip: r for clip, r in receipt["clips"].items() if clip.split("/")[0] == database}
-    sheets = {name: d for name, d in receipt["sheets"].items() if name.split("/")[0] == database}
-    if any("names" not in record for record in clips.values()):
-        yield "written by an older generator, which kept no frame names: make it again", RECEIPT, ""
-        return
-    truth = (corpus / "truth" / database).is_dir()
-    for one in find_damage(corpus, clips, sheets, truth):
-        yield f"{one.what}; {_MEND}", one.path.relative_to(corpus).as_posix(), one.clip
-    for path in find_strangers(corpus, clips, [database]):
-        yield f"it is no part of the corpus; {_MEND}", path.relative_to(corpus).as_posix(), ""
+        found.error(f"the corpus' receipt cannot be read; {_MEND}", RECEIPT)
+        return found
+    version = receipt["version"]
+    held = receipt.get("clips", {}) if version == VERSION else {}
+    clips = {clip: record for clip, record in held.items() if clip.split("/")[0] == database}
+    if version != VERSION:
+        what = f"written by version {version} of the generator: make the corpus again"
+        found.error(what, RECEIPT)
+    elif not receipt.get("done"):
+        found.error(f"the corpus is unfinished; {_MEND}", RECEIPT)
+    elif any("names" not in record for record in clips.values()):
+        what = "written by an older generator, which kept no frame names: make it again"
+        found.error(what, RECEIPT)
+    else:
+        sheets = {n: d for n, d in receipt["sheets"].items() if n.split("/")[0] == database}
+        truth = (corpus / "truth" / database).is_dir()
+        for one in find_damage(corpus, clips, sheets, truth):
+            place = one.path.relative_to(corpus).as_posix()
+            found.error(f"{one.what}; {_MEND}", place, one.clip)
+        for path in find_strangers(corpus, clips, [database]):
+            place = path.relative_to(corpus).as_posix()
+            found.error(f"it is no part of the corpus; {_MEND}", place)
+    return found
