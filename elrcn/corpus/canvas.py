@@ -10,22 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where a face lies in a picture.
+    """Where a face lies in a picture."""
 
-    Attributes
-    ----------
-    width, height : int
-        Size of the picture in pixels.
-    unit : float
-        Pixels per face unit.
-    cx, cy : float
-        Pixel of the point midway between the eyes.
-    """
-
-    width: int
+    width: int  # pixels, of the picture
     height: int
-    unit: float
-    cx: float
+    unit: float  # pixels per face unit
+    cx: float  # pixel of the point midway between the eyes
     cy: float
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
@@ -80,11 +70,6 @@ class Canvas:
             field = cv2.resize(field, size, interpolation=cv2.INTER_CUBIC)
         return np.ascontiguousarray(field[: self.height, : self.width])
 
-    def points(self, xy: np.ndarray, shift: int = 4) -> np.ndarray:
-        """Face coordinates ``(n, 2)`` as fixed-point pixels for OpenCV's drawing functions."""
-        pixels = np.asarray(xy, np.float64) * self.unit + (self.cx, self.cy)
-        return np.round(pixels * (1 << shift)).astype(np.int32)
-
 
 def bump(x, y, cx, cy, sx, sy, angle=0.0):
     """Gaussian of height 1 at (cx, cy) with standard deviations sx and sy, turned by `angle`."""
@@ -124,12 +109,6 @@ def develop(linear: np.ndarray, exposure: float = 1.0) -> np.ndarray:
     value = np.clip(linear * np.float32(exposure), 0, None)
     value = np.where(value > 0.7, 0.7 + 0.3 * np.tanh((value - 0.7) / 0.3), value)
     return (255 * value ** np.float32(1 / 2.2)).astype(np.float32)
-
-
-def reduce(image: np.ndarray, width: int, height: int, softness: float) -> np.ndarray:
-    """Area-average to ``(height, width)`` and blur by the lens (`softness` in output pixels)."""
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), softness) if softness > 0.05 else small
 
 
 def grey(rgb: np.ndarray) -> np.ndarray:

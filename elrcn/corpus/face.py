@@ -7,19 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from elrcn.corpus.canvas import Canvas, bump, develop, grey, over, reduce, smoothstep, spline
+from elrcn.corpus.canvas import Canvas, bump, develop, grey, over, smoothstep, spline
 from elrcn.corpus.person import Identity, crease_relief, displacement_field, draw_identity
 
 
 def build_relief(canvas: Canvas, who: Identity) -> tuple[np.ndarray, np.ndarray]:
     """Return the shape of a head seen from the front, without skin detail, hair and ears.
 
-    Returns
-    -------
-    z : (h, w) float32
-        Height towards the camera in face units.
-    inside : (h, w) float32
-        Coverage of the head, 0 to 1.
+    It is ``z`` ``(h, w)``, the height towards the camera in face units, and the head's coverage.
     """
     x, y = canvas.grid()
     z, edge = _head(x, y, who)
@@ -297,15 +292,7 @@ def _strand_noise(rng, angle: np.ndarray, cells: int) -> np.ndarray:
 
 
 def hair_layers(canvas: Canvas, who: Identity):
-    """Hair before and behind the face.
-
-    Returns
-    -------
-    front, back : (h, w) float32
-        Coverage over the face, and over what is behind the head.
-    colour : (h, w, 3) float32
-        Linear, shaded along the strands.
-    """
+    """Hair: coverage ``(h, w)`` over the face and behind the head, and linear colour."""
     whole = canvas
     canvas, cut = whole.window(-1.5, 1.5, -2.2, 9)
     x, y = canvas.grid()
@@ -377,11 +364,7 @@ IRIS_RADIUS = 0.086
 def lid_curves(x, who: Identity, side: int):
     """Edges of the open upper and lower lid at each x of the eye on `side` (-1 left, 1 right).
 
-    Returns
-    -------
-    upper, lower : arrays like `x`
-    t : array like `x`
-        -1 at the inner corner, 1 at the outer one.
+    Also t: -1 at the inner corner, 1 at the outer one.
     """
     t = (side * x - who.eye_x) / who.eye_half
     s = np.clip(t, -1, 1)
@@ -393,15 +376,9 @@ def lid_curves(x, who: Identity, side: int):
 
 
 def eye_layers(canvas: Canvas, who: Identity, iris_colour: np.ndarray):
-    """Colour and coverage of both eyeballs between their lids.
+    """Colour (linear) and coverage of both eyeballs between their lids, and darkening around them.
 
-    Returns
-    -------
-    colour : (h, w, 3) float32
-        Linear light.
-    cover : (h, w) float32
-    dark : (h, w) float32
-        Factor for the skin around: lash lines, lid rims and lid creases, 0 to 1.
+    The last is a factor 0 to 1 for the skin: lash lines, lid rims and lid creases.
     """
     shape = (canvas.height, canvas.width)
     rng = who.rng(1)
@@ -483,10 +460,11 @@ def _lashes(canvas: Canvas, who: Identity, rng) -> np.ndarray:
 
 
 def _strokes(canvas, sheet, start, end, ink, thickness):
-    """Draw thin antialiased hairs between face coordinates."""
-    for p, q, value in zip(canvas.points(start), canvas.points(end), ink, strict=True):
-        ends = tuple(map(int, p)), tuple(map(int, q))
-        cv2.line(sheet, *ends, int(value), thickness, cv2.LINE_AA, 4)
+    """Draw thin antialiased hairs between face coordinates, ``(n, 2)`` each."""
+    ends = np.stack([start, end], 1) * canvas.unit + (canvas.cx, canvas.cy)
+    ends = np.round(ends * 16).astype(np.int32)  # OpenCV's fixed point with 4 binary places
+    for (p, q), value in zip(ends.tolist(), ink, strict=True):
+        cv2.line(sheet, p, q, int(value), thickness, cv2.LINE_AA, 4)
 
 
 def brow_curve(t, who: Identity):
@@ -522,15 +500,7 @@ def brows(canvas: Canvas, who: Identity) -> np.ndarray:
 
 
 def closing_lids(canvas: Canvas, who: Identity):
-    """Where a blink happens.
-
-    Returns
-    -------
-    upper, lower : (h, w) float32
-        Edges of the open lids at every column (of the nearer eye).
-    weight : (h, w) float32
-        1 inside either eye's width, 0 elsewhere.
-    """
+    """Edges ``(h, w)`` of the open lids at every column, and a weight: 1 inside an eye's width."""
     x, _ = canvas.grid()
     left = x < 0
     upper_l, lower_l, t_l = lid_curves(x, who, -1)
@@ -622,20 +592,15 @@ _SCATTER = (0.028, 0.012, 0.006)
 class Light:
     """A key lamp, a fill lamp and the light of the room.
 
-    Attributes
-    ----------
-    key, fill : (3,) direction towards the lamp (x right, y down, z to the camera)
-    key_power, fill_power, room : float
-    warmth : float
-        Colour of the key lamp: 0 neutral, positive towards yellow.
+    Directions point towards the lamp: x right, y down, z to the camera.
     """
 
-    key: tuple[float, float, float] = (-0.45, -0.55, 0.8)
-    fill: tuple[float, float, float] = (0.7, -0.1, 0.7)
-    key_power: float = 0.85
-    fill_power: float = 0.35
-    room: float = 0.38
-    warmth: float = 0.0
+    key: tuple[float, float, float]
+    fill: tuple[float, float, float]
+    key_power: float
+    fill_power: float
+    room: float
+    warmth: float = 0.0  # colour of the key lamp: 0 neutral, positive towards yellow
 
 
 class Face:
@@ -676,16 +641,8 @@ class Face:
     def shade(self, light: Light, extra: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Light the skin: ``(h, w, 3)`` linear, without eyeballs, hair and body.
 
-        Parameters
-        ----------
-        light : Light
-        extra : (h, w) array, optional
-            Height in face units to add: the creases an expression makes.
-
-        Returns
-        -------
-        open_lids, closed_lids : (h, w, 3) float32
-            With and without the lines that open lids draw.
+        Returned twice, with and without the lines that open lids draw. `extra` ``(h, w)`` is
+        height in face units to add: the creases an expression makes.
         """
         canvas, who = self.head, self.who
         z = self.relief + self.fine
@@ -817,7 +774,8 @@ def _portraits(who: Identity, count: int, size: int, rng) -> np.ndarray:
         for a, (field, _) in zip(amounts, coarse, strict=True):
             map_x, map_y = map_x - a * field[..., 0], map_y - a * field[..., 1]
         picture = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        value = grey(develop(reduce(picture, size, size, 0.0), rng.uniform(0.7, 1.1)))
+        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        value = grey(develop(picture, rng.uniform(0.7, 1.1)))
         value = value + rng.normal(0, 1.5, value.shape)
         pictures[k] = np.clip(np.rint(value), 0, 255)
     return pictures

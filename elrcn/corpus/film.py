@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from elrcn.corpus.canvas import Canvas, develop, grey, reduce, smoothstep
+from elrcn.corpus.canvas import Canvas, develop, grey, smoothstep
 from elrcn.corpus.face import Face, Light, closing_lids, skin_tone
 from elrcn.corpus.person import Identity, crease_relief, displacement_field, draw_identity
 from elrcn.corpus.plan import ClipPlan, generator, stream
@@ -31,35 +31,16 @@ def mark_jpeg(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Sensor:
-    """Camera of a laboratory.
+    """Camera of a laboratory, and how its subjects sit; lengths in pixels."""
 
-    Attributes
-    ----------
-    colour : bool
-        False: 8-bit grey frames.
-    read_noise, shot_noise : float
-        Noise variance is ``read_noise**2 + shot_noise**2 * value / 255`` in grey levels.
-    grain : float
-        Width of the noise grains in pixels; 0 is white noise.
-    softness : float
-        Blur of the lens in pixels.
-    quality : int
-        JPEG quality.
-    shake : float
-        Head motion during a clip in pixels.
-    pose : tuple of float
-        Deviations of the head's place from clip to clip: x, y (pixels), turn, log scale.
-    blink_chance : float
-    """
-
-    colour: bool
-    read_noise: float
+    colour: bool  # False: 8-bit grey frames
+    read_noise: float  # noise variance is read_noise**2 + shot_noise**2 * value / 255, grey levels
     shot_noise: float
-    grain: float
-    softness: float
-    quality: int
-    shake: float
-    pose: tuple[float, float, float, float]
+    grain: float  # width of the noise grains; 0 is white noise
+    softness: float  # blur of the lens
+    quality: int  # of the JPEG files
+    shake: float  # head motion during a clip
+    pose: tuple[float, float, float, float]  # deviations from clip to clip: x, y, turn, log scale
     blink_chance: float
 
 
@@ -106,12 +87,6 @@ def subject_light(seed: int, database: str, subject: str) -> tuple[Light, float]
     return light, float(rng.uniform(1.1, 1.35))
 
 
-def clip_light(light: Light, rng: np.random.Generator) -> Light:
-    """Return the session's lamps with the head turned a little under them."""
-    key = tuple(float(v + d) for v, d in zip(light.key, rng.normal(0, 0.05, 3), strict=True))
-    return replace(light, key=key, key_power=light.key_power * float(rng.uniform(0.96, 1.04)))
-
-
 OVERSAMPLE = 2
 #: The stored fields have one value every so many pixels.
 FIELD_STEP = 2
@@ -128,24 +103,10 @@ def _wander(rng, n: int, step: float) -> np.ndarray:
 def draw_motion(
     rng: np.random.Generator, plan: ClipPlan, sensor: Sensor, scale: float, pose: np.ndarray
 ) -> tuple[Motion, np.ndarray]:
-    """Draw the time courses of one clip.
+    """Draw the time courses of one clip, and the brightness ``(n,)`` of the light.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    plan : ClipPlan
-    sensor : Sensor
-        Says how much the head moves and how often eyes blink.
-    scale : float
-        Factor to the plan's peaks, which hold for a face of `REFERENCE_UNIT`.
-    pose : (4,) array
-        Where the head is on average: shift x and y, turn, log scale.
-
-    Returns
-    -------
-    motion : Motion
-    gain : (n,) float32
-        Brightness of the light.
+    `scale` is a factor to the plan's peaks, which hold for a face of `REFERENCE_UNIT`; `pose` is
+    where the head is on average: shift x and y, turn, log scale.
     """
     length = plan.length
     n = plan.before + length + plan.after
@@ -190,7 +151,7 @@ class Sitter:
         self.canvas = subject_canvas(seed, database, subject)
         self.light, exposure = subject_light(seed, database, subject)
         entropy = stream(seed, database, subject, "identity").generate_state(1)[0]
-        self.who: Identity = draw_identity(int(entropy), database.lower())
+        self.who = draw_identity(int(entropy), database.lower())
         # The camera is set to the face before it, as far as the laboratory's routine allows.
         self.exposure = exposure * float(
             np.clip((0.36 / skin_tone(self.who.melanin).mean()) ** 0.4, 0.85, 1.25)
@@ -199,21 +160,15 @@ class Sitter:
 
     def photograph(self, linear: np.ndarray) -> np.ndarray:
         """Display values 0 to 255, without noise, of an oversampled linear picture."""
-        canvas = self.canvas
-        picture = develop(reduce(linear, canvas.width, canvas.height, 0.0), self.exposure)
-        if self.sensor.softness > 0:
-            picture = cv2.GaussianBlur(picture, (0, 0), self.sensor.softness)
+        size = (self.canvas.width, self.canvas.height)
+        picture = develop(cv2.resize(linear, size, interpolation=cv2.INTER_AREA), self.exposure)
+        picture = cv2.GaussianBlur(picture, (0, 0), self.sensor.softness)
         return picture if self.sensor.colour else grey(picture)
 
     def film(self, plan: ClipPlan) -> tuple[Motion, np.ndarray, Iterator[bytes]]:
-        """Return the clip's motion, its stored fields and its frames as JPEG files.
+        """Return a clip's motion, its stored fields ``(k, h, w, 2)`` and its frames as JPEG files.
 
-        Returns
-        -------
-        motion : Motion
-        basis : (k, h, w, 2) float16
-        frames : iterator of bytes
-            One encoded frame per entry of ``motion.numbers``.
+        There is one encoded frame per entry of ``motion.numbers``.
         """
         rng = generator(self.seed, plan.clip_id, "film")
         scale = self.canvas.unit / REFERENCE_UNIT
@@ -234,7 +189,10 @@ class Sitter:
 
     def _frames(self, plan, motion, gain, basis, rng) -> Iterator[bytes]:
         canvas = self.canvas
-        light = clip_light(self.light, rng)
+        # The session's lamps, with the head turned a little under them.
+        key = tuple(float(v) for v in np.array(self.light.key) + rng.normal(0, 0.05, 3))
+        power = self.light.key_power * float(rng.uniform(0.96, 1.04))
+        light = replace(self.light, key=key, key_power=power)
         relaxed, closed = self.face.shade(light)
         neutral = self.photograph(self.face.compose(light, relaxed))
         # Creases at the apex, added in proportion to the strongest unit.

@@ -116,7 +116,7 @@ class Identity:
 
     def rng(self, *purpose: int) -> np.random.Generator:
         """Return a generator of this person's own detail, one stream for each `purpose`."""
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *purpose])))
+        return np.random.default_rng([self.seed, *purpose])
 
 
 def draw_identity(seed: int, population: str = "other") -> Identity:
@@ -129,7 +129,7 @@ def draw_identity(seed: int, population: str = "other") -> Identity:
     population : {"casme2", "samm", "other"}
         Whose distribution of geometry, skin and hair to draw from.
     """
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 77])))
+    rng = np.random.default_rng([seed, 77])
     changed = POPULATIONS[population]
     sex = "f" if rng.random() < 0.55 else "m"
     numbers = {}

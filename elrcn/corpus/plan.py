@@ -25,41 +25,22 @@ _LENGTHS = {"CASME2": (61, 24, 141, 0.36), "SAMM": (78, 30, 101, 0.28)}
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """One clip: who, what is played, where it is filed and what the label sheet says.
+    """One clip: who, what is played, where it is filed and what the label sheet says."""
 
-    Attributes
-    ----------
-    database, subject, name : str
-        "CASME2" or "SAMM"; "01" or "006"; "EP02_01f" or "006_1_2".
-    emotion, objective_class : str
-    units : tuple of (number, side)
-        What is played, first the strongest; side is "", "L", "R" or "A" (more on the left).
-    unit_text : str
-        The label sheet's action-unit cell.
-    peaks : tuple of float
-        Pixels of each unit at the apex at 280x340.
-    length, before, after, first : int
-        Frames onset to offset, frames around them, number of the first frame.
-    digits : int
-        Zero padding of frame numbers (0: none).
-    apex_known : bool
-        False: the sheet says "/" (CASME II) or -1 (SAMM).
-    """
-
-    database: str
-    subject: str
-    name: str
+    database: str  # "CASME2" or "SAMM"
+    subject: str  # "01" or "006"
+    name: str  # "EP02_01f" or "006_1_2"
     emotion: str
     objective_class: str
-    units: tuple[tuple[int, str], ...]
-    unit_text: str
-    peaks: tuple[float, ...]
-    length: int
-    before: int
-    after: int
-    first: int
-    digits: int
-    apex_known: bool = True
+    units: tuple[tuple[int, str], ...]  # number and side ("", "L", "R", "A": more on the left)
+    unit_text: str  # the label sheet's action-unit cell
+    peaks: tuple[float, ...]  # pixels of each unit at the apex at 280x340
+    length: int  # frames onset to offset
+    before: int  # frames in the folder before the onset
+    after: int  # and after the offset
+    first: int  # number of the first frame
+    digits: int  # zero padding of frame numbers (0: none)
+    apex_known: bool = True  # False: the sheet says "/" (CASME II) or -1 (SAMM)
 
     @property
     def folder(self) -> str:
@@ -86,7 +67,7 @@ def stream(seed: int, *names) -> np.random.SeedSequence:
 
 def generator(seed: int, *names) -> np.random.Generator:
     """Random generator of a named stream."""
-    return np.random.Generator(np.random.PCG64(stream(seed, *names)))
+    return np.random.default_rng(stream(seed, *names))
 
 
 def plan_corpus(config: CorpusConfig) -> list[ClipPlan]:

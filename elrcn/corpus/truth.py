@@ -70,12 +70,7 @@ def mix(fields: np.ndarray, amounts: np.ndarray) -> np.ndarray:
 class Warp:
     """Sampling maps of a clip's frames, computed only where something moves.
 
-    Parameters
-    ----------
-    basis : (k, h, w, 2) array
-        Stored fields; a whole number of times smaller than the frames.
-    width, height : int
-        Of the frames.
+    The stored fields `basis` ``(k, h, w, 2)`` are a whole number of times smaller than the frames.
     """
 
     def __init__(self, basis: np.ndarray, width: int, height: int):
@@ -107,19 +102,10 @@ class Warp:
 
 
 def displacement(fields, amounts_from, head_from, amounts_to, head_to):
-    """Motion of every point of one frame to another, solving the warp for the skin's points.
+    """Motion ``(h, w, 2)`` in pixels: the point at x is at ``x + d(x)`` in the other frame.
 
-    Parameters
-    ----------
-    fields : (k, h, w, 2) float32
-        At the frames' size, see `expand`.
-    amounts_from, amounts_to : (k,)
-    head_from, head_to : (4,)
-
-    Returns
-    -------
-    (h, w, 2) float32
-        Pixels; the point at x is at ``x + d(x)`` in the other frame.
+    `fields` ``(k, h, w, 2)`` are at the frames' size, see `expand`; amounts are ``(k,)``, heads
+    ``(4,)``. The warp is solved for the points of the skin.
     """
     height, width = fields.shape[1:3]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)

@@ -11,7 +11,6 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -92,29 +91,15 @@ def _configured() -> dict[str, str]:
 FRAME_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 SHEET_SUFFIXES = (".xlsx", ".xls")
 _LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
-_DEEPEST = 3
 
 
-@dataclass
-class FrameListing:
-    """What a clip's folder holds.
+class FrameListing(NamedTuple):
+    """What a clip's folder holds."""
 
-    Attributes
-    ----------
-    numbers : dict of int to str
-        File name of each frame number.
-    duplicates : dict of int to list of str
-        Numbers that several files claim ("img046.jpg", "img46.jpg"); not in `numbers`.
-    strange : list of str
-        Files that are neither frames nor litter.
-    outside : list of str
-        Links that lead out of the root or nowhere.
-    """
-
-    numbers: dict[int, str]
-    duplicates: dict[int, list[str]]
-    strange: list[str]
-    outside: list[str]
+    numbers: dict[int, str]  # file name of each frame number
+    duplicates: dict[int, list[str]]  # numbers that several files claim ("img046.jpg", "img46.jpg")
+    strange: list[str]  # files that are neither frames nor litter
+    outside: list[str]  # links that lead out of the root or nowhere
 
 
 def is_litter(name: str) -> bool:
@@ -182,7 +167,7 @@ def _folders(folder: Path, root: Path) -> list[Path]:
 def find_trees(root: Path, subject: re.Pattern) -> list[Path]:
     """Return the folders, at most three deep, that hold subject folders with clips in them."""
     found, level = [], [root]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(4):
         below = []
         for folder in level:
             children = _folders(folder, root)
@@ -275,21 +260,11 @@ _NUMBER = re.compile(r"(\d+)\.[^.]*$", re.ASCII)
 
 
 class ClipScan(NamedTuple):
-    """One clip's frames, read once.
+    """One clip's frames, read once."""
 
-    Attributes
-    ----------
-    sha256 : str
-        Over each frame's number, length and bytes, in order.
-    problems : list of (str, str)
-        Path of each broken frame and what is wrong with it.
-    sizes : list of ((int, int), int)
-        (height, width) in pixels and how many frames have it, commonest first.
-    """
-
-    sha256: str
-    problems: list[tuple[str, str]]
-    sizes: list[tuple[tuple[int, int], int]]
+    sha256: str  # over each frame's number, length and bytes, in order
+    problems: list[tuple[str, str]]  # path of each broken frame and what is wrong with it
+    sizes: list[tuple[tuple[int, int], int]]  # (height, width) and its frames, commonest first
 
 
 def number_of(path: str) -> int:

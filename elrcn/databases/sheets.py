@@ -41,27 +41,13 @@ _MOST_ROWS = 20_000
 
 @dataclass(frozen=True)
 class SheetTable:
-    """The rows below a header.
+    """The rows below a header; rows of a sheet count from 1."""
 
-    Attributes
-    ----------
-    path : Path
-        The workbook.
-    sheet : str
-        Name of the sheet in it.
-    header_row : int
-        Row of the header, counting from 1.
-    columns : tuple of str
-        Known columns found (keys of `COLUMN_NAMES`).
-    rows : tuple of (int, dict)
-        Row number in the sheet, counting from 1, and cell by column name.
-    """
-
-    path: Path
-    sheet: str
+    path: Path  # the workbook
+    sheet: str  # name of the sheet in it
     header_row: int
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int, dict[str, Any]], ...]
+    columns: tuple[str, ...]  # known columns found, keys of `COLUMN_NAMES`
+    rows: tuple[tuple[int, dict[str, Any]], ...]  # row number, and cell by column
 
     def where(self, row: int) -> str:
         """Return "workbook, row n" for a message."""
@@ -147,15 +133,11 @@ def _merged_xlsx(sheet):
 def _read_xls(data):
     import xlrd
 
-    def opened(formats):
-        return xlrd.open_workbook(
-            file_contents=data, logfile=io.StringIO(), formatting_info=formats
-        )
-
+    options = {"file_contents": data, "logfile": io.StringIO()}
     try:
-        book = opened(True)  # only so does it tell which cells are merged
+        book = xlrd.open_workbook(**options, formatting_info=True)  # only so it tells merged cells
     except Exception:  # formats that it does not know; a damaged file fails again
-        book = opened(False)
+        book = xlrd.open_workbook(**options)
 
     def value(cell):
         if cell.ctype == xlrd.XL_CELL_DATE:
@@ -254,9 +236,8 @@ def text(cell) -> str:
     """Return a cell as text: width variants unified, blanks trimmed, 4.0 as "4". Never raises."""
     if cell is None or cell != cell:
         return ""
-    if isinstance(cell, Real) and not isinstance(cell, (bool, Integral)):
-        if float(cell).is_integer():
-            cell = int(cell)
+    if isinstance(cell, Real) and not isinstance(cell, Integral) and float(cell).is_integer():
+        cell = int(cell)
     return " ".join(unicodedata.normalize("NFKC", str(cell)).replace("\u200b", "").split())
 
 
@@ -352,30 +333,14 @@ _UNSAFE = re.compile(r"[/\\:\x00-\x1f]|^\.+$|^~")
 
 @dataclass(frozen=True)
 class Naming:
-    """How one database names things.
-
-    Attributes
-    ----------
-    database : str
-        "CASME2" or "SAMM".
-    subject : re.Pattern
-        A subject as a cell or folder names it; group 1 is its number.
-    width : int
-        Digits of a subject in ids.
-    folder : str
-        Format of the subject's part of a clip id.
-    frame : re.Pattern
-        Stem of a frame's file name; the last group is the number.
-    emotions : tuple of str
-        Emotions its sheets hold, lower case.
-    """
+    """How one database, "CASME2" or "SAMM", names things."""
 
     database: str
-    subject: re.Pattern
-    width: int
-    folder: str
-    frame: re.Pattern
-    emotions: tuple[str, ...]
+    subject: re.Pattern  # a subject as a cell or folder names it; group 1 is its number
+    width: int  # digits of a subject in ids
+    folder: str  # format of the subject's part of a clip id
+    frame: re.Pattern  # stem of a frame's file name; the last group is the number
+    emotions: tuple[str, ...]  # those its sheets hold, lower case
 
     def clip_id(self, subject: int, name: str) -> str:
         """Return the clip's id, the same whatever case the sheet or the folder is written in."""
@@ -389,10 +354,7 @@ class Naming:
 
 @dataclass(frozen=True)
 class Label:
-    """One row of a label sheet, read.
-
-    `sheet_class` is "" where the sheet has no objective class for the clip.
-    """
+    """One row of a label sheet, read."""
 
     clip_id: str
     subject: int
@@ -404,7 +366,7 @@ class Label:
     action_units: str
     units: ParsedUnits
     emotion: str
-    sheet_class: str
+    sheet_class: str  # "" where the sheet has no objective class for the clip
 
     @property
     def usable(self) -> bool:

@@ -30,19 +30,11 @@ _HEAD = 4096  # comments stand at the beginning of a file
 
 
 class Mark(NamedTuple):
-    """Where the mark of the embedded corpus was found below a database's root.
+    """Where the mark of the embedded corpus was found below a database's root."""
 
-    Attributes
-    ----------
-    sheets : int
-        Workbooks that carry it.
-    clips, of : int
-        Folders whose first frame carries it, of so many folders with frames.
-    """
-
-    sheets: int
-    clips: int
-    of: int
+    sheets: int  # workbooks that carry it
+    clips: int  # folders whose first frame carries it
+    of: int  # folders with frames
 
     @property
     def found(self) -> bool:
