@@ -200,6 +200,9 @@ class Truth(Motion):
         return masks
 
 
+_BROKEN = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
 def truth_path(root: Path, clip_id: str) -> Path:
     """File that holds the truth of a clip such as ``CASME2/sub01/EP02_01f``."""
     return Path(root) / "truth" / f"{clip_id}.npz"
@@ -225,20 +228,10 @@ def load_truth(root: str | Path, clip_id: str) -> Truth:
             values[name] = str(values[name])
         return Truth(clip_id=clip_id, **values)
     except FileNotFoundError:
-        raise ElrcnError(
-            f"No true motion is known for clip {clip_id}.",
-            where=path,
-            fix="only the embedded corpus has it: check the clip id and the corpus folder",
-        ) from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        what = f"No true motion is known for clip {clip_id}."
+        fix = "only the embedded corpus has it: check the clip id and the corpus folder"
+        raise ElrcnError(what, where=path, fix=fix) from None
+    except _BROKEN as error:
         raise ElrcnError(f"The truth file is broken: {error}", where=path) from None
 
 

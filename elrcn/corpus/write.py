@@ -308,16 +308,10 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
     if receipt is None:
         if held and not any(recorded_clips(root, config, [plan]) for plan in plan_corpus(config)):
             if path.name not in held:
-                raise ElrcnError(
-                    "This folder is not empty and holds no corpus.",
-                    where=root,
-                    fix="choose an empty or a new folder",
-                )
-            raise ElrcnError(
-                "This corpus' receipt cannot be read.",
-                where=path,
-                fix="delete the folder and make the corpus again",
-            )
+                what = "This folder is not empty and holds no corpus."
+                raise ElrcnError(what, where=root, fix="choose an empty or a new folder")
+            what = "This corpus' receipt cannot be read."
+            raise ElrcnError(what, where=path, fix="delete the folder and make the corpus again")
         set_aside(path, "the corpus' receipt cannot be read")
         write_corpus_receipt(root, config)
         return {"done": False}
@@ -328,11 +322,9 @@ def open_receipt(root: Path, config: CorpusConfig) -> dict[str, Any]:
     elif receipt["key"] != corpus_key(config):
         changed = changed or ["made by other code of the generator"]
     if changed:
-        raise ElrcnError(
-            f"This folder holds another corpus ({', '.join(changed)}).",
-            where=root,
-            fix="choose another folder, delete this one, or ask for the same settings",
-        )
+        what = f"This folder holds another corpus ({', '.join(changed)})."
+        fix = "choose another folder, delete this one, or ask for the same settings"
+        raise ElrcnError(what, where=root, fix=fix)
     return receipt
 
 
@@ -358,10 +350,7 @@ class CorpusPaths(NamedTuple):
 
 
 def make_corpus(
-    root: str | Path,
-    config: CorpusConfig,
-    progress: bool = True,
-    workers: int | None = None,
+    root: str | Path, config: CorpusConfig, progress: bool = True, workers: int | None = None
 ) -> CorpusPaths:
     """Write the embedded corpus, finish an interrupted one, or mend a damaged one.
 
@@ -416,11 +405,8 @@ def _make(root, config, plans, progress, workers) -> None:
     receipt = open_receipt(root, config)
     strange = find_strangers(root, clips, FRAME_ROOTS)
     if strange:
-        raise ElrcnError(
-            f"{len(strange)} things in this corpus do not belong to it, first {strange[0].name}.",
-            where=strange[0],
-            fix="move them out of the corpus' folder",
-        )
+        what = f"{len(strange)} things in this corpus do not belong to it, first {strange[0].name}."
+        raise ElrcnError(what, where=strange[0], fix="move them out of the corpus' folder")
     known = receipt["clips"] if receipt["done"] else recorded_clips(root, config, plans)
     damage = find_damage(root, known, receipt.get("sheets", {}))
     if receipt["done"] and not damage:

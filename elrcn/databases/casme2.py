@@ -184,11 +184,9 @@ def _own_classes(objective_sheet, found, root, frames) -> SheetTable | None:
     if objective_sheet is not None:
         found = [t for t in tables(Path(objective_sheet)) if not is_label_table(t)]
         if not found:
-            raise ElrcnError(
-                "There are no objective classes in this sheet.",
-                where=objective_sheet,
-                fix="give CASME2-ObjectiveClasses.xlsx (Subject, Filename, Objective Class)",
-            )
+            what = "There are no objective classes in this sheet."
+            fix = "give CASME2-ObjectiveClasses.xlsx (Subject, Filename, Objective Class)"
+            raise ElrcnError(what, where=objective_sheet, fix=fix)
         return require(found[0], _CLASS_COLUMNS)
     fitting = [t for t in found if "objective_class" in t.columns or _of_classes(t.path)]
     fitting = [t for t in fitting if not is_label_table(t)]

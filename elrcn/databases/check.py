@@ -17,13 +17,7 @@ from elrcn.databases.folders import check_root, is_within, list_frames, scan_cli
 from elrcn.databases.readers import Reading
 from elrcn.databases.synthetic import is_synthetic, origin_findings
 from elrcn.errors import ElrcnError
-from elrcn.facs import (
-    EMOTIONS,
-    EYE_HEAD_JAW,
-    OBJECTIVE_CLASSES,
-    objective_class,
-    possible_classes,
-)
+from elrcn.facs import EMOTIONS, EYE_HEAD_JAW, OBJECTIVE_CLASSES, objective_class, possible_classes
 from elrcn.files import file_digest, write
 from elrcn.manifest import Finding, Findings, Manifest, objective_five
 from elrcn.published.numbers import published_counts
@@ -32,11 +26,7 @@ from elrcn.workspace import data_manifest_folder
 SHORTEST, LONGEST = 24, 141
 _NAMINGS = {"CASME2": casme2.NAMING, "SAMM": samm.NAMING}
 _TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
-_VERDICTS = (
-    "Clean.",
-    "Usable, with remarks.",
-    "Not usable yet: mend what is listed under Errors.",
-)
+_VERDICTS = ("Clean.", "Usable, with remarks.", "Not usable yet: mend what is listed under Errors.")
 
 
 class Count(NamedTuple):
@@ -120,9 +110,7 @@ class CheckReport:
 
 
 def check_report(
-    roots: Mapping[str, str | Path],
-    options: Mapping[str, Mapping] | None = None,
-    **common,
+    roots: Mapping[str, str | Path], options: Mapping[str, Mapping] | None = None, **common
 ) -> CheckReport:
     """Read the databases at `roots` and report on them; what cannot be read is reported too.
 

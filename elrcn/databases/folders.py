@@ -54,11 +54,9 @@ def resolve_roots(
             continue
         path = Path(value).expanduser()
         if not path.is_dir():
-            raise ElrcnError(
-                f"The folder of {name} does not exist.",
-                where=f"{path} (from {source})",
-                fix=f"give the folder that holds your copy of {name}",
-            )
+            what = f"The folder of {name} does not exist."
+            fix = f"give the folder that holds your copy of {name}"
+            raise ElrcnError(what, where=f"{path} (from {source})", fix=fix)
         roots[name] = path.resolve()
     return roots
 
@@ -70,21 +68,16 @@ def _configured() -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ElrcnError(
-            f"The user configuration cannot be read: {error}.",
-            where=path,
-            fix='write lines such as: casme2 = "/path/to/CASME2"',
-        ) from None
+        what = f"The user configuration cannot be read: {error}."
+        fix = 'write lines such as: casme2 = "/path/to/CASME2"'
+        raise ElrcnError(what, where=path, fix=fix) from None
     nested = settings.get("roots", {})
     roots = {**settings, **(nested if isinstance(nested, dict) else {})}
     roots = {name: roots[name] for name in ("casme2", "samm") if name in roots}
     for name, value in roots.items():
         if not isinstance(value, str):
-            raise ElrcnError(
-                f"The user configuration's {name} is no text.",
-                where=path,
-                fix=f'write {name} = "/path/to/the/folder"',
-            )
+            what = f"The user configuration's {name} is no text."
+            raise ElrcnError(what, where=path, fix=f'write {name} = "/path/to/the/folder"')
     return roots
 
 
@@ -127,11 +120,9 @@ def check_root(root: str | Path, database: str) -> Path:
     path = Path(root).expanduser()
     try:
         if not path.is_dir():
-            raise ElrcnError(
-                f"The folder of {database} does not exist.",
-                where=path,
-                fix="give the folder the archives were unpacked into",
-            )
+            what = f"The folder of {database} does not exist."
+            fix = "give the folder the archives were unpacked into"
+            raise ElrcnError(what, where=path, fix=fix)
         os.listdir(path)
     except OSError as error:
         what = f"The folder of {database} cannot be read: {error.strerror}."
@@ -194,11 +185,9 @@ def find_workbooks(
     found = [Path(e.path) for e in entries if Path(e.name).suffix.casefold() in suffixes]
     for path in found:
         if not is_within(path, root):
-            raise ElrcnError(
-                "A sheet is a link that leads out of the root, or nowhere.",
-                where=path,
-                fix="put a copy of the file in its place, or remove the link",
-            )
+            what = "A sheet is a link that leads out of the root, or nowhere."
+            fix = "put a copy of the file in its place, or remove the link"
+            raise ElrcnError(what, where=path, fix=fix)
     return found
 
 

@@ -75,11 +75,9 @@ def only_table(
     contents = {tuple(tuple(map(text, cells.values())) for _, cells in t.rows) for t in whole}
     if len(contents) > 1:
         names = ", ".join(f"{t.path.name} ({t.sheet})" for t in whole)
-        raise ElrcnError(
-            f"There are {len(whole)} {what} and they differ.",
-            where=f"{root}: {names}",
-            fix=f"name the one to use ({option}), or move the others away",
-        )
+        what = f"There are {len(whole)} {what} and they differ."
+        fix = f"name the one to use ({option}), or move the others away"
+        raise ElrcnError(what, where=f"{root}: {names}", fix=fix)
     return whole[0]
 
 
@@ -90,11 +88,9 @@ def one_tree(trees: list[Path], root: Path, database: str, layout: str) -> Path:
         raise ElrcnError(what, where=root, fix=f"expected {layout}")
     if len(trees) > 1:
         names = ", ".join(t.relative_to(root).as_posix() for t in trees)
-        raise ElrcnError(
-            f"There are {len(trees)} copies of the frames of {database}.",
-            where=f"{root}: {names}",
-            fix="name the folder to use (tree), or move the other away",
-        )
+        what = f"There are {len(trees)} copies of the frames of {database}."
+        fix = "name the folder to use (tree), or move the other away"
+        raise ElrcnError(what, where=f"{root}: {names}", fix=fix)
     return trees[0]
 
 
@@ -198,11 +194,9 @@ def assemble(
     _explain(sheets[0], labels, {row["clip_id"] for row in rows}, findings)
     if not rows:
         why = "; ".join(str(f) for f in findings if f.level == "error")
-        raise ElrcnError(
-            f"No clip of {naming.database} can be used.",
-            where=root,
-            fix=f"mend: {why[:400]}" if why else "check that sheet and frames belong together",
-        )
+        what = f"No clip of {naming.database} can be used."
+        fix = f"mend: {why[:400]}" if why else "check that sheet and frames belong together"
+        raise ElrcnError(what, where=root, fix=fix)
     manifest = Manifest(pd.DataFrame(rows, columns=list(COLUMNS)), {naming.database: root})
     names = tuple(table.path.name for table in sheets)
     place = tree.relative_to(root).as_posix()

@@ -19,13 +19,7 @@ from elrcn.databases.readers import (
     one_of,
     one_tree,
 )
-from elrcn.databases.sheets import (
-    Naming,
-    load_corrections,
-    read_labels,
-    require_classes,
-    tables,
-)
+from elrcn.databases.sheets import Naming, load_corrections, read_labels, require_classes, tables
 from elrcn.manifest import Findings
 
 NAMING = Naming(

@@ -81,22 +81,18 @@ def read_workbook(path: Path) -> list[Sheet]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ElrcnError(
-            f"The sheet cannot be read: {error.strerror or error}.",
-            where=path,
-            fix="check the path and the file's permissions",
-        ) from None
+        what = f"The sheet cannot be read: {error.strerror or error}."
+        fix = "check the path and the file's permissions"
+        raise ElrcnError(what, where=path, fix=fix) from None
     try:
         if data[:4] == b"PK\x03\x04":
             return _read_xlsx(data)
         if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
             return _read_xls(data)
     except Exception as error:  # both parsers raise nearly anything on a damaged file
-        raise ElrcnError(
-            f"The sheet is damaged or encrypted ({type(error).__name__}: {error}).",
-            where=path,
-            fix="open it in a spreadsheet program and save it as .xlsx",
-        ) from None
+        what = f"The sheet is damaged or encrypted ({type(error).__name__}: {error})."
+        fix = "open it in a spreadsheet program and save it as .xlsx"
+        raise ElrcnError(what, where=path, fix=fix) from None
     raise ElrcnError("The sheet is no Excel workbook.", where=path, fix="save it as .xlsx or .xls")
 
 
@@ -187,19 +183,14 @@ def _table(path: Path, sheet: Sheet) -> SheetTable | None:
         return None
     header = scores.index(max(scores))
     if len(rows) >= _MOST_ROWS:
-        raise ElrcnError(
-            f"The sheet {name!r} has {_MOST_ROWS} rows or more.",
-            where=path,
-            fix="use the sheet as the database's authors distribute it",
-        )
+        what = f"The sheet {name!r} has {_MOST_ROWS} rows or more."
+        fix = "use the sheet as the database's authors distribute it"
+        raise ElrcnError(what, where=path, fix=fix)
     at: dict[str, int] = {}
     for index, column in enumerate(titles[header]):
         if column in at:
-            raise ElrcnError(
-                f"The sheet {name!r} has two columns for {text(rows[header][index])!r}.",
-                where=f"{path}, row {header + 1}",
-                fix="remove or rename one",
-            )
+            what = f"The sheet {name!r} has two columns for {text(rows[header][index])!r}."
+            raise ElrcnError(what, where=f"{path}, row {header + 1}", fix="remove or rename one")
         if column:
             at[column] = index
     filled = {  # cells that are merged with the one above, by place
@@ -295,11 +286,9 @@ def load_corrections(choice: bool | str | Path = True) -> list[Correction]:
             reader = csv.DictReader(file)
             lines = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ElrcnError(
-            f"The corrections cannot be read: {error}.",
-            where=path,
-            fix="give another file, or turn corrections off",
-        ) from None
+        what = f"The corrections cannot be read: {error}."
+        fix = "give another file, or turn corrections off"
+        raise ElrcnError(what, where=path, fix=fix) from None
     if tuple(reader.fieldnames or ()) != Correction._fields:
         fix = f"use {','.join(Correction._fields)}"
         raise ElrcnError("The corrections have the wrong columns.", where=path, fix=fix)
@@ -317,11 +306,9 @@ def load_corrections(choice: bool | str | Path = True) -> list[Correction]:
         }
         for problem, found in problems.items():
             if found:
-                raise ElrcnError(
-                    f"A correction cannot be used: {problem}.",
-                    where=f"{path}, line {number}",
-                    fix="mend the line, or turn corrections off",
-                )
+                what = f"A correction cannot be used: {problem}."
+                fix = "mend the line, or turn corrections off"
+                raise ElrcnError(what, where=f"{path}, line {number}", fix=fix)
         seen[key] = one
     return list(seen.values())
 

@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from elrcn.corpus.film import MARK
-from elrcn.corpus.write import (
-    RECEIPT,
-    VERSION,
-    find_damage,
-    find_strangers,
-    read_corpus_receipt,
-)
+from elrcn.corpus.write import RECEIPT, VERSION, find_damage, find_strangers, read_corpus_receipt
 from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.databases.sheets import read_workbook, text
 from elrcn.manifest import Findings
