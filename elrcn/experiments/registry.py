@@ -171,18 +171,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def get_experiment(name: str | Experiment) -> Experiment:
-    """Return the experiment called `name`, or raise `ElrcnError` naming those that exist.
+    """Return the experiment called `name`, or called so in the paper ("Table I").
 
-    An experiment of your own is given back as it is.
+    An experiment of your own is given back as it is; `ElrcnError` names those that exist.
     """
     if isinstance(name, Experiment):
         return name
-    if name not in REGISTRY:
-        raise ElrcnError(
-            f"There is no experiment called {name!r}.",
-            fix=f"choose one of: {', '.join((*REGISTRY, *GROUPS))}",
-        )
-    return REGISTRY[name]
+    for experiment in REGISTRY.values():
+        if name == experiment.name or name.casefold() == experiment.paper.casefold():
+            return experiment
+    raise ElrcnError(
+        f"There is no experiment called {name!r}.",
+        fix=f"choose one of: {', '.join((*REGISTRY, *GROUPS))}",
+    )
 
 
 def experiment_names(names: Iterable[str]) -> list[str]:
