@@ -356,17 +356,14 @@ def summarise(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.DataF
 
 def _scores(values: pd.DataFrame, clips: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
     """`SCORES` of clips and their intervals, from the measures of each."""
-    by_class = values["hit_tolerant"].groupby(clips["true"]).mean().mean()
-    points = values.mean().to_dict() | {"hit_by_class": by_class}
-    means = subject_means(values.to_numpy(), clips["subject"], draws, seed)
-    near = values[["hit_tolerant"]].to_numpy()
-    near = subject_means(near, clips["subject"], draws, seed, clips["true"])
-    low, high = interval(np.hstack([means, near]), clips["subject"].nunique())
-    ends = dict(zip([*values, "hit_by_class"], zip(low, high, strict=True), strict=True))
-    found = {}
-    for name in SCORES:
-        found[name] = points[name]
-        found[f"{name}_low"], found[f"{name}_high"] = ends[name]
+    people, classes = clips["subject"], clips["true"]
+    by_class = values["hit_tolerant"].groupby(classes).mean().mean()
+    means = subject_means(values.to_numpy(), people, draws, seed)
+    near = subject_means(values[["hit_tolerant"]].to_numpy(), people, draws, seed, classes)
+    ends = interval(np.hstack([means, near]), people.nunique())
+    names, points, found = [*values, "hit_by_class"], [*values.mean(), by_class], {}
+    for name, point, low, high in zip(names, points, *ends, strict=True):
+        found |= {name: point, f"{name}_low": low, f"{name}_high": high}
     return found
 
 

@@ -64,13 +64,7 @@ class Plan:
         return method.labels(self.manifest, self.labels) if method.labels else self.labels
 
     def chosen(self, names: Sequence[str] = ()) -> tuple[Method, ...]:
-        """Methods called `names`, in table order; all if none is named.
-
-        Raises
-        ------
-        ElrcnError
-            If the experiment has no method of that name.
-        """
+        """Methods called `names`, which must exist, in table order; all if none is named."""
         known = [method.name for method in self.methods]
         if unknown := [name for name in names if name not in known]:
             raise ElrcnError(
@@ -117,12 +111,7 @@ def plan_manifest(
     """Select clips, labels and folds of an experiment from `manifest`; reads no frame.
 
     `profile` says whether an ablation leaves out groups of subjects instead of single ones, and
-    what methods are called; the others are as for `plan`.
-
-    Raises
-    ------
-    ElrcnError
-        As `plan`, but for missing databases.
+    what methods are called; the others, and the errors, are as for `plan`.
     """
     experiment = get_experiment(experiment)
     rows = (*experiment.methods, *extra)
