@@ -310,7 +310,6 @@ def estimate(
     session: Session,
     methods: Sequence[str] = (),
     options: Options = DEFAULT,
-    stored: bool = True,
 ) -> Estimate:
     """Count what running `plans` would take; nothing is trained and no frame is read.
 
@@ -324,8 +323,6 @@ def estimate(
         Only these; those that an experiment lacks are passed over if another has them.
     options : Options
         What fine-tuned networks start from.
-    stored : bool
-        Look for folds that earlier runs have stored.
     """
     parts, weights = [], 0
     clips: dict[str, dict] = {"flow stacks": {}, "grey sequences": {}}
@@ -337,8 +334,8 @@ def estimate(
             continue
         # Networks of another seed are others: each counts by itself.
         for method in (one for chosen in plan.chosen(wanted) for one in plan.seeded(chosen)):
-            done = stored_folds(plan, method, session, options) if stored else []
-            part, cached = _method_estimate(plan, method, session, {f.name for f in done}, networks)
+            done = {fold.name for fold in stored_folds(plan, method, session, options)}
+            part, cached = _method_estimate(plan, method, session, done, networks)
             parts.append(part)
             clips["grey sequences" if method.input == "grey" else "flow stacks"] |= cached
             if method.starts_from_weights and options.pretrained != "none":
