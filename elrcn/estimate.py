@@ -54,14 +54,14 @@ _STEP_FLOPS = 2e11  # of one timed step on a CPU: a few seconds
 class NetworkCost:
     """Cost of one network for one sample (a frame, or a clip's sequence of features)."""
 
-    shape: tuple[int, ...]  # of a sample
-    parameters: int  # trainable values
+    shape: tuple[int, ...]  #: of a sample
+    parameters: int  #: trainable values
     #: Multiply-accumulate operations of the forward pass; biases, activations and pooling, well
     #: under a hundredth, are left out.
     macs: int
-    first_macs: int  # of the first layer's product with the input, whose gradient nobody needs
-    kept: int  # values that the backward pass needs again
-    pooled: int = 0  # values after a pooling, whose places are kept as well
+    first_macs: int  #: of the first layer's product with the input, whose gradient nobody needs
+    kept: int  #: values that the backward pass needs again
+    pooled: int = 0  #: values after a pooling, whose places are kept as well
 
     @property
     def forward_flops(self) -> int:
@@ -168,14 +168,14 @@ def lstm_table(
 class Stage:
     """One network of a method, over all folds that are to be run."""
 
-    name: str  # such as "spatial (flow)"
+    name: str  #: such as "spatial (flow)"
     config: Network
-    inputs: int  # channels of a VGG, values a step of an LSTM
-    cost: NetworkCost  # for one sample
-    train: TrainConfig  # epochs at most; no epoch for a network that is only applied
-    samples: tuple[int, ...]  # training samples of each fold whose network is trained
-    applied: int  # samples that the networks are applied to, all folds together
-    shared: int = 0  # folds whose network another method trains and a feature store keeps
+    inputs: int  #: channels of a VGG, values a step of an LSTM
+    cost: NetworkCost  #: for one sample
+    train: TrainConfig  #: epochs at most; no epoch for a network that is only applied
+    samples: tuple[int, ...]  #: training samples of each fold whose network is trained
+    applied: int  #: samples that the networks are applied to, all folds together
+    shared: int = 0  #: folds whose network another method trains and a feature store keeps
 
     @property
     def trains(self) -> bool:
@@ -254,11 +254,11 @@ class MethodEstimate:
     experiment: str
     method: str
     folds: int
-    stored: int  # folds whose rows are there already
-    shape: tuple[int, ...]  # of the input (clips, steps, channels, height, width)
-    stages: tuple[Stage, ...]  # of the folds that remain; none for handcrafted features
-    networks_bytes: int  # disk for the networks and features that it adds, 0 if they are not kept
-    copies: int  # variants that each training clip is trained on as, itself counted
+    stored: int  #: folds whose rows are there already
+    shape: tuple[int, ...]  #: of the input (clips, steps, channels, height, width)
+    stages: tuple[Stage, ...]  #: of the folds that remain; none for handcrafted features
+    networks_bytes: int  #: disk for the networks and features that it adds, 0 if they are not kept
+    copies: int  #: variants that each training clip is trained on as, itself counted
 
     def memory(self, value_bytes: int) -> float:
         """Bytes at the peak of one fold: networks, and encoded frames or what streaming keeps."""
@@ -277,10 +277,10 @@ class Estimate:
     """What several experiments take together, at most."""
 
     methods: tuple[MethodEstimate, ...]
-    disk: Mapping[str, int]  # bytes by what they are for
-    host: float  # bytes of this machine's memory at the peak, with all folds that run at once
-    device: float  # the same of one GPU, if there is or were one, in bf16
-    at_once: int  # folds trained at once
+    disk: Mapping[str, int]  #: bytes by what they are for
+    host: float  #: bytes of this machine's memory at the peak, with all folds that run at once
+    device: float  #: the same of one GPU, if there is or were one, in bf16
+    at_once: int  #: folds trained at once
 
     @property
     def stages(self) -> list[Stage]:
@@ -316,7 +316,7 @@ def estimate(
     Parameters
     ----------
     plans : sequence of Plan
-        From `elrcn.experiments.plan` or `plan_manifest`.
+        From `elrcn.experiments.plans.plan` or `plan_manifest`.
     session : Session
         Profile, device, workers, workspace.
     methods : sequence of str
@@ -444,8 +444,8 @@ def planned_manifest(config: CorpusConfig) -> Manifest:
 class Speed:
     """Measured speed of one network's training on a device."""
 
-    flops_per_s: float  # of forward and backward pass
-    update_s: float  # seconds of an update of the weights, per parameter
+    flops_per_s: float  #: of forward and backward pass
+    update_s: float  #: seconds of an update of the weights, per parameter
 
     def seconds(self, stage: Stage) -> float:
         """Seconds of all trainings of `stage`, one after another."""

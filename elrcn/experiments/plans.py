@@ -34,10 +34,10 @@ class Plan:
     """An experiment met with the data of a session: what a run would do."""
 
     experiment: Experiment
-    manifest: Manifest  # the task's clips
-    labels: np.ndarray  # true classes, shape (clips,)
+    manifest: Manifest  #: the task's clips
+    labels: np.ndarray  #: true classes, shape (clips,)
     folds: list[Fold]
-    protocol: str  # its name for captions
+    protocol: str  #: its name for captions
 
     @property
     def classes(self) -> tuple[str, ...]:

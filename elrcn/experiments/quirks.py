@@ -30,11 +30,11 @@ class Switch:
     """One departure of the authors' code, or several together."""
 
     name: str
-    label: str  # name in figures
-    option: str  # how to turn it on in this library
-    paper: str  # what the paper says
-    code: str  # what the code does
-    known: str  # since when that is known, or how
+    label: str  #: name in figures
+    option: str  #: how to turn it on in this library
+    paper: str  #: what the paper says
+    code: str  #: what the code does
+    known: str  #: since when that is known, or how
     # What the method has that the unswitched one has not: see `elrcn.experiments.methods.Method`.
     settings: dict = field(default_factory=dict)
     change: Callable[[BaseEstimator, Profile], dict] | None = None

@@ -36,15 +36,16 @@ from elrcn.manifest import Manifest, casme2_emotions, objective_five
 class Task:
     """Which clips, which label and which folds."""
 
-    name: str  # part of every run's card
-    databases: tuple[str, ...]  # those needed
-    select: Callable[[Manifest], Manifest]  # of everything -> of the task's clips
-    label: str  # column of the manifest that holds the true class
-    classes: tuple[str, ...]  # in the order of every table and figure
-    protocol: str  # its name for captions
+    name: str  #: part of every run's card
+    databases: tuple[str, ...]  #: those needed
+    select: Callable[[Manifest], Manifest]  #: of everything -> of the task's clips
+    label: str  #: column of the manifest that holds the true class
+    classes: tuple[str, ...]  #: in the order of every table and figure
+    protocol: str  #: its name for captions
     folds: Callable[[Manifest], list[Fold]]
-    per_fold: bool = False  # scores are the mean of the folds' (HDE), not those of all clips pooled
-    #: Profiles that say so (`Profile.ablation_groups`) leave out groups of subjects, not one each.
+    #: Whether scores are the mean of the folds' scores (HDE), not those of all clips pooled.
+    per_fold: bool = False
+    #: Whether profiles that say so (`Profile.ablation_groups`) leave out groups of subjects.
     ablation: bool = False
 
     def divide(self, manifest: Manifest, groups: int = 0) -> list[Fold]:
@@ -79,22 +80,22 @@ HDE = Task(
 class FigureOf:
     """A figure of the paper that an experiment's rows are drawn as."""
 
-    paper: str  # such as "Figure 2"
-    method: str  # name of the method whose rows it shows
-    fold: str = ""  # the only fold it shows; "" for all
+    paper: str  #: such as "Figure 2"
+    method: str  #: name of the method whose rows it shows
+    fold: str = ""  #: the only fold it shows; "" for all
 
 
 @dataclass(frozen=True)
 class Experiment:
     """What of the paper it is, on what data, by which protocol, with which methods."""
 
-    name: str  # such as "table1"
-    paper: str  # such as "Table I"
+    name: str  #: such as "table1"
+    paper: str  #: such as "Table I"
     title: str
     task: Task
-    methods: tuple[Method, ...]  # in table order
-    page: str  # of the book, that shows it
-    figures: tuple[FigureOf, ...] = ()  # made from the same rows
+    methods: tuple[Method, ...]  #: in table order
+    page: str  #: of the book, that shows it
+    figures: tuple[FigureOf, ...] = ()  #: made from the same rows
     #: Whether the result is no prediction rows but maps of where the network looks:
     #: `elrcn.experiments.attention.measure`.
     maps: bool = False

@@ -113,22 +113,14 @@ def known_weights(session: Session, options: Options) -> list[Path | None]:
     if source == "none":
         return [None]
     if source == "vggface":
-        prefix, wanted = (
-            "vggface",
-            {
-                "sha256_start": file_hash(_vggface_file(options)),
-                "channel_order": options.channel_order,
-            },
-        )
+        wanted = {
+            "sha256_start": file_hash(_vggface_file(options)),
+            "channel_order": options.channel_order,
+        }
     else:
-        prefix, wanted = (
-            "face-identity",
-            {
-                "train": canonical(profile.pretrain_train),
-                "identities": profile.pretrain_faces,
-            },
-        )
+        wanted = {"train": canonical(profile.pretrain_train), "identities": profile.pretrain_faces}
     wanted["vgg"] = canonical(profile.vgg)
+    prefix = "vggface" if source == "vggface" else "face-identity"
     found = []
     for path in sorted((session.workspace.cache / "pretrained").glob(f"{prefix}-*.safetensors")):
         card = read_json(path.with_suffix(".json"), of=path.stem) or {}
