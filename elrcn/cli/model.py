@@ -125,9 +125,7 @@ def train(session, remarks, experiment, method, out, yes, start):
     remarks.tell()
     config = how.preprocess(session.profile.preprocess)
     estimator = how.build(session, start)
-    wanted = {"random_state": session.seed, "progress": session.progress}
-    known = estimator.get_params(deep=False)
-    estimator.set_params(**{name: value for name, value in wanted.items() if name in known})
+    estimator.set_params(random_state=session.seed, progress=session.progress)
     estimator.fit(session.clips(p.manifest, config), p.labels)
     about = {**_about(p, how, config, session), "initial_weights": weights}
     folder = save_model(estimator, out, about=about)
