@@ -124,9 +124,7 @@ class Profile:
     scaling: str = "raw"
     pretrain_faces: int = 40
     threads_per_fold: int = 1  # small networks: two threads were ten times slower on a busy machine
-    ablation_groups: int = (
-        0  # > 0: ablations leave out so many groups of subjects, else one subject
-    )
+    ablation_groups: int = 0  # > 0: ablations leave out so many groups of subjects, else one
     seed: int = 0
 
 
@@ -178,20 +176,12 @@ PROFILES: dict[str, Profile] = {
 
 
 def get_profile(name: str) -> Profile:
-    """Return the profile called `name`.
-
-    Raises
-    ------
-    ElrcnError
-        If there is none of that name.
-    """
-    try:
-        return PROFILES[name]
-    except KeyError:
-        known = ", ".join(PROFILES)
+    """Return the profile called `name`; `ElrcnError` if there is none."""
+    if name not in PROFILES:
         raise ElrcnError(
-            f"There is no profile called {name!r}.", fix=f"choose one of: {known}"
-        ) from None
+            f"There is no profile called {name!r}.", fix=f"choose one of: {', '.join(PROFILES)}"
+        )
+    return PROFILES[name]
 
 
 def canonical(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,30 +52,16 @@ _STEP_FLOPS = 2e11  # of one timed step on a CPU: a few seconds
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Cost of one network for one sample (a frame, or a clip's sequence of features).
+    """Cost of one network for one sample (a frame, or a clip's sequence of features)."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Shape of a sample.
-    parameters : int
-        Trainable values.
-    macs : int
-        Multiply-accumulate operations of the forward pass; biases, activations and pooling, well
-        under a hundredth, are left out.
-    first_macs : int
-        Those of the first layer's product with the input, whose gradient nobody needs.
-    kept, pooled : int
-        Values that the backward pass needs again, and values after a pooling, whose places are
-        kept as well.
-    """
-
-    shape: tuple[int, ...]
-    parameters: int
+    shape: tuple[int, ...]  #: of a sample
+    parameters: int  #: trainable values
+    #: Multiply-accumulate operations of the forward pass; biases, activations and pooling, well
+    #: under a hundredth, are left out.
     macs: int
-    first_macs: int
-    kept: int
-    pooled: int = 0
+    first_macs: int  #: of the first layer's product with the input, whose gradient nobody needs
+    kept: int  #: values that the backward pass needs again
+    pooled: int = 0  #: values after a pooling, whose places are kept as well
 
     @property
     def forward_flops(self) -> int:
@@ -152,27 +139,25 @@ def lstm_table(
     Returns
     -------
     DataFrame
-        Index `method` (its label), columns `units_here`, `parameters_here`, `paper_units`,
+        By `method` (its label): `units_here`, `parameters_here`, `paper_units`,
         `paper_parameters`, and `paper_gflop` (forward pass of a clip, in 1e9 operations).
     """
     paper, rows = PROFILES["paper"], {}
     frames = paper.preprocess.tim_length - 1
     for method in methods:
-        if not method.units:
-            continue
-        here = scaled_units(profile, method.units)
-        ours, theirs = (
-            replace(profile.temporal, units=here),
-            replace(paper.temporal, units=method.units),
-        )
-        there = temporal_cost(theirs, paper_inputs, frames, classes)
-        rows[method.label] = {
-            "units_here": units_text(here),
-            "parameters_here": temporal_cost(ours, inputs, frames, classes).parameters,
-            "paper_units": units_text(method.units),
-            "paper_parameters": there.parameters,
-            "paper_gflop": there.forward_flops / 1e9,
-        }
+        if method.units:
+            units = scaled_units(profile, method.units)
+            temporal = replace(profile.temporal, units=units)
+            here = temporal_cost(temporal, inputs, frames, classes)
+            temporal = replace(paper.temporal, units=method.units)
+            there = temporal_cost(temporal, paper_inputs, frames, classes)
+            rows[method.label] = {
+                "units_here": units_text(units),
+                "parameters_here": here.parameters,
+                "paper_units": units_text(method.units),
+                "paper_parameters": there.parameters,
+                "paper_gflop": there.forward_flops / 1e9,
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
@@ -181,36 +166,16 @@ def lstm_table(
 
 @dataclass(frozen=True)
 class Stage:
-    """One network of a method, over all folds that are to be run.
+    """One network of a method, over all folds that are to be run."""
 
-    Attributes
-    ----------
-    name : str
-        Such as "spatial (flow)".
-    config : VGGConfig or TemporalConfig
-        The network.
-    inputs : int
-        Channels of a VGG, values a step of an LSTM.
-    cost : NetworkCost
-        For one sample.
-    train : TrainConfig
-        Epochs at most and batch size; no epoch for a network that is only applied.
-    samples : tuple of int
-        Training samples of each fold whose network is trained.
-    applied : int
-        Samples that the networks are applied to, all folds together.
-    shared : int
-        Folds whose network another method of the run trains and a feature store keeps.
-    """
-
-    name: str
+    name: str  #: such as "spatial (flow)"
     config: Network
-    inputs: int
-    cost: NetworkCost
-    train: TrainConfig
-    samples: tuple[int, ...]
-    applied: int
-    shared: int = 0
+    inputs: int  #: channels of a VGG, values a step of an LSTM
+    cost: NetworkCost  #: for one sample
+    train: TrainConfig  #: epochs at most; no epoch for a network that is only applied
+    samples: tuple[int, ...]  #: training samples of each fold whose network is trained
+    applied: int  #: samples that the networks are applied to, all folds together
+    shared: int = 0  #: folds whose network another method trains and a feature store keeps
 
     @property
     def trains(self) -> bool:
@@ -231,8 +196,8 @@ class Stage:
     @property
     def flops(self) -> float:
         """Floating-point operations at most."""
-        trained, applied = self.cost.training_flops, self.cost.forward_flops
-        return float(self.trained) * trained + self.applied * applied
+        applied = self.applied * self.cost.forward_flops
+        return float(self.trained) * self.cost.training_flops + applied
 
     def memory(self, value_bytes: int) -> float:
         """Bytes of one training step: weights, gradients, moments, activations of a batch."""
@@ -245,16 +210,9 @@ class Stage:
 
 
 def stages(estimator, folds: Sequence[Fold], frames: int, classes: int) -> tuple[Stage, ...]:
-    """Networks of `estimator` on `folds`; none for an estimator without networks.
+    """Networks of `estimator`, unfitted, on `folds`; none for an estimator without networks.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Unfitted; its parameters are read.
-    folds : sequence of Fold
-        Folds to be run.
-    frames, classes : int
-        Steps a clip, classes of the task.
+    `frames` are the steps of a clip, `classes` those of the task.
     """
     inner, copies = _unwrapped(estimator)
     has = inner.get_params(deep=False)
@@ -291,37 +249,16 @@ def _unwrapped(estimator) -> tuple[BaseEstimator, int]:
 
 @dataclass(frozen=True)
 class MethodEstimate:
-    """What one method of one experiment takes.
-
-    Attributes
-    ----------
-    experiment, method : str
-        Names.
-    folds, stored : int
-        Folds in all, and those whose rows are there already.
-    shape : tuple of int
-        Shape of the method's input (clips, steps, channels, height, width).
-    stages : tuple of Stage
-        Networks of the folds that remain; empty for handcrafted features.
-    networks_bytes : int
-        Disk for the networks and features that the method adds, 0 if they are not kept.
-    copies : int
-        Variants that each training clip is trained on as, itself counted.
-    """
+    """What one method of one experiment takes."""
 
     experiment: str
     method: str
     folds: int
-    stored: int
-    shape: tuple[int, ...]
-    stages: tuple[Stage, ...]
-    networks_bytes: int
-    copies: int
-
-    @property
-    def flops(self) -> float:
-        """Floating-point operations at most."""
-        return sum(stage.flops for stage in self.stages)
+    stored: int  #: folds whose rows are there already
+    shape: tuple[int, ...]  #: of the input (clips, steps, channels, height, width)
+    stages: tuple[Stage, ...]  #: of the folds that remain; none for handcrafted features
+    networks_bytes: int  #: disk for the networks and features that it adds, 0 if they are not kept
+    copies: int  #: variants that each training clip is trained on as, itself counted
 
     def memory(self, value_bytes: int) -> float:
         """Bytes at the peak of one fold: networks, and encoded frames or what streaming keeps."""
@@ -337,34 +274,27 @@ class MethodEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What several experiments take together.
-
-    Attributes
-    ----------
-    methods : tuple of MethodEstimate
-    disk : dict of str to int
-        Bytes at most, by what they are for.
-    host, device : float
-        Bytes of memory at the peak: of this machine with all folds that run at once, and of one
-        GPU, if there is or were one, in bf16.
-    at_once : int
-        Folds trained at once.
-    """
+    """What several experiments take together, at most."""
 
     methods: tuple[MethodEstimate, ...]
-    disk: Mapping[str, int]
-    host: float
-    device: float
-    at_once: int
+    disk: Mapping[str, int]  #: bytes by what they are for
+    host: float  #: bytes of this machine's memory at the peak, with all folds that run at once
+    device: float  #: the same of one GPU, if there is or were one, in bf16
+    at_once: int  #: folds trained at once
 
     @property
     def stages(self) -> list[Stage]:
-        """Trainings of all methods."""
+        """Networks of all methods."""
         return [stage for method in self.methods for stage in method.stages]
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations at most."""
+        return sum(stage.flops for stage in self.stages)
 
     def gpu_hours(self, peak: float = GPU_PEAK, share: float = GPU_SHARE) -> float:
         """Hours at most on one GPU that reaches `share` of `peak` operations a second."""
-        return sum(m.flops for m in self.methods) / (peak * share) / 3600
+        return self.flops / (peak * share) / 3600
 
     def measured_hours(self, speeds: Mapping[Network, Speed]) -> float:
         """Hours at most at measured speeds, if folds at once do not slow one another."""
@@ -380,7 +310,6 @@ def estimate(
     session: Session,
     methods: Sequence[str] = (),
     options: Options = DEFAULT,
-    stored: bool = True,
 ) -> Estimate:
     """Count what running `plans` would take; nothing is trained and no frame is read.
 
@@ -394,8 +323,6 @@ def estimate(
         Only these; those that an experiment lacks are passed over if another has them.
     options : Options
         What fine-tuned networks start from.
-    stored : bool
-        Look for folds that earlier runs have stored.
     """
     parts, weights = [], 0
     clips: dict[str, dict] = {"flow stacks": {}, "grey sequences": {}}
@@ -407,8 +334,8 @@ def estimate(
             continue
         # Networks of another seed are others: each counts by itself.
         for method in (one for chosen in plan.chosen(wanted) for one in plan.seeded(chosen)):
-            done = stored_folds(plan, method, session, options) if stored else []
-            part, cached = _method_estimate(plan, method, session, {f.name for f in done}, networks)
+            done = {fold.name for fold in stored_folds(plan, method, session, options)}
+            part, cached = _method_estimate(plan, method, session, done, networks)
             parts.append(part)
             clips["grey sequences" if method.input == "grey" else "flow stacks"] |= cached
             if method.starts_from_weights and options.pretrained != "none":
@@ -443,24 +370,27 @@ def _method_estimate(
     estimator = method.build(session, Options("none"))
     inner, copies = _unwrapped(estimator)
     parts, kept = stages(estimator, folds, max(steps), len(plan.classes)), 0
+    clips, labels = plan.manifest.table["clip_id"].to_numpy(), plan.labels_of(method)
     if getattr(inner, "feature_store", None):
         # A network is known by what decides it, and by the fold's training clips and their labels.
-        clips, labels = plan.manifest.table["clip_id"].to_numpy(), plan.labels_of(method)
         asked = inner.scaling, inner.quirks, config, method.starts_from_weights, method.seed, copies
         trained = [(f.name, clips[f.train].tolist(), labels[f.train].tolist()) for f in folds]
         counted = [_without_known(stage, asked, trained, networks) for stage in parts]
         parts, kept = tuple(stage for stage, _ in counted), sum(size for _, size in counted)
     many = method.random and len(plan.experiment.seeds) > 1
-    name = f"{method.name} (seed {method.seed})" if many else method.name
     part = MethodEstimate(
-        plan.experiment.name, name, len(plan.folds), len(done),
-        (len(steps), max(steps), *shape), parts, kept, copies,
-    )  # fmt: skip
-    key, size = config_hash(config), int(np.prod(shape)) * (1 if grey else 4)
-    ids = plan.manifest.table["clip_id"]
-    cached = {(key, copy, clip): n * size
-              for clip, n in zip(ids, steps, strict=True) for copy in range(copies)}  # fmt: skip
-    return part, cached
+        experiment=plan.experiment.name,
+        method=f"{method.name} (seed {method.seed})" if many else method.name,
+        folds=len(plan.folds),
+        stored=len(done),
+        shape=(len(steps), max(steps), *shape),
+        stages=parts,
+        networks_bytes=kept,
+        copies=copies,
+    )
+    key, frame = config_hash(config), math.prod(shape) * (1 if grey else 4)
+    each = list(zip(clips, steps, strict=True))
+    return part, {(key, copy, clip): n * frame for clip, n in each for copy in range(copies)}
 
 
 def _without_known(stage: Stage, asked: tuple, trained: list, known: set[str]) -> tuple[Stage, int]:
@@ -470,11 +400,11 @@ def _without_known(stage: Stage, asked: tuple, trained: list, known: set[str]) -
     keys = [config_hash(stage.name, stage.config, stage.train, *asked, fold) for fold in trained]
     new = [n for n, key in zip(stage.samples, keys, strict=True) if key not in known]
     known.update(keys)
-    size = 4 * stage.cost.parameters * len(new)
-    size *= 4 * stage.cost.parameters <= MOST_KEPT
+    weights = 4 * stage.cost.parameters
+    kept = weights * len(new) if weights <= MOST_KEPT else 0
     # fc6, fc7 and a few probabilities of every frame it is applied to.
-    size += 8 * stage.config.fc * stage.applied * len(new) // max(1, len(keys))
-    return replace(stage, samples=tuple(new), shared=len(keys) - len(new)), size
+    kept += 8 * stage.config.fc * stage.applied * len(new) // max(1, len(keys))
+    return replace(stage, samples=tuple(new), shared=len(keys) - len(new)), kept
 
 
 def planned_manifest(config: CorpusConfig) -> Manifest:
@@ -485,9 +415,8 @@ def planned_manifest(config: CorpusConfig) -> Manifest:
     """
     rows = []
     for clip in plan_corpus(config):
-        onset = clip.first + clip.before
         folder = f"Cropped/{clip.folder}" if clip.database == "CASME2" else clip.folder
-        numbers = range(onset, onset + clip.length)
+        numbers = range(clip.first + clip.before, clip.first + clip.before + clip.length)
         emotion = clip.emotion.lower()
         rows.append(
             {
@@ -495,9 +424,9 @@ def planned_manifest(config: CorpusConfig) -> Manifest:
                 "database": clip.database,
                 "subject": f"{clip.database}/{clip.subject}",
                 "frames": tuple(f"{folder}/{clip.frame_name(n)}" for n in numbers),
-                "onset": onset,
+                "onset": numbers[0],
                 "apex": pd.NA,
-                "offset": onset + clip.length - 1,
+                "offset": numbers[-1],
                 "fps": 200.0,
                 "action_units": "",
                 "emotion": "others" if emotion == "other" else emotion,
@@ -513,18 +442,10 @@ def planned_manifest(config: CorpusConfig) -> Manifest:
 
 @dataclass(frozen=True)
 class Speed:
-    """Measured speed of one network's training on a device.
+    """Measured speed of one network's training on a device."""
 
-    Attributes
-    ----------
-    flops_per_s : float
-        Of forward and backward pass.
-    update_s : float
-        Seconds of an update of the weights, per parameter.
-    """
-
-    flops_per_s: float
-    update_s: float
+    flops_per_s: float  #: of forward and backward pass
+    update_s: float  #: seconds of an update of the weights, per parameter
 
     def seconds(self, stage: Stage) -> float:
         """Seconds of all trainings of `stage`, one after another."""
@@ -535,21 +456,10 @@ class Speed:
 def time_training(
     stages: Iterable[Stage], session: Session, steps: int = 2
 ) -> dict[Network, Speed]:
-    """Time a few training steps of every kind of network on the session's device.
+    """Time training on the session's device: of each kind of network in `stages`, the costliest.
 
-    Parameters
-    ----------
-    stages : iterable of Stage
-        Of each kind the costliest is timed.
-    session : Session
-        Device and threads a fold.
-    steps : int
-        Steps timed after one that is not; the fastest counts.
-
-    Returns
-    -------
-    dict of VGGConfig or TemporalConfig to Speed
-        By `Stage.config`. Frames are random; on a CPU a batch is cut to some seconds a step.
+    The fastest of `steps` steps counts, after one that does not. Frames are random; on a CPU a
+    batch is cut to some seconds a step.
     """
     largest = {s.config: s for s in sorted(stages, key=lambda stage: stage.cost.macs)}
     return {config: _measure(stage, session, steps) for config, stage in largest.items()}
@@ -612,35 +522,27 @@ def size(count: float) -> str:
 def render_text(
     value: Estimate,
     device: str,
-    speeds: Mapping[Network, Speed] | None = None,
-    peak: float = GPU_PEAK,
-    share: float = GPU_SHARE,
+    speeds: Mapping[Network, Speed] | None,
+    peak: float,
+    share: float,
 ) -> str:
     """Estimate as lines of text: methods with their networks, then hours, disk and memory.
 
-    Parameters
-    ----------
-    value : Estimate
-        From `estimate`.
-    device : str
-        Where the run would be.
-    speeds : mapping, optional
-        From `time_training`; hours on this machine are left out without them.
-    peak, share : float
-        Assumption behind the hours on a GPU: operations a second, and the share reached.
+    `device` is where the run would be; without `speeds`, from `time_training`, the hours there are
+    left out. The hours on a GPU are at the `share` of `peak` operations a second.
     """
     lines = [line for method in value.methods for line in _method_lines(method)]
+    many = f"{value.at_once} fold{'s' if value.at_once > 1 else ''} at once"
     if value.stages:
         lines.append(
             f"time on one GPU: at most {duration(value.gpu_hours(peak, share))}, every training "
-            f"with all its epochs; {sum(m.flops for m in value.methods):.2g} operations at "
-            f"{share:.0%} of {peak / 1e12:g} TFLOP/s (bf16)"
+            f"with all its epochs; {value.flops:.2g} operations at {share:.0%} of "
+            f"{peak / 1e12:g} TFLOP/s (bf16)"
         )
         if speeds:
             lines.append(
                 f"time here ({device}): at most {duration(value.measured_hours(speeds))}, from a "
-                f"few training steps timed just now, {value.at_once} "
-                f"fold{'s' if value.at_once > 1 else ''} at once as if alone"
+                f"few training steps timed just now, {many} as if alone"
             )
         lines.append(
             "  not counted: flow, handcrafted features and support vector machines, minutes; early "
@@ -653,7 +555,7 @@ def render_text(
     lines += [f"  {name}: {size(count)}" for name, count in used.items()]
     lines.append(
         f"memory at the peak: about {size(value.host)} here"
-        + (f" with {value.at_once} folds at once" if value.at_once > 1 and device == "cpu" else "")
+        + (f" with {many}" if value.at_once > 1 and device == "cpu" else "")
         + (f", about {size(value.device)} of a GPU's own" if value.device else "")
         + "; clips are read one by one, a database is never held whole"
     )
@@ -661,17 +563,16 @@ def render_text(
 
 
 def _method_lines(method: MethodEstimate) -> list[str]:
-    clips, steps, *rest = method.shape
+    clips, *rest = method.shape
     lines = [
         f"{method.experiment} {method.method}: {method.folds} folds, {method.stored} of them "
-        f"stored; input {clips} clips x {steps} x {' x '.join(map(str, rest))}"
+        f"stored; input {clips} clips x {' x '.join(map(str, rest))}"
     ]
     alike: dict[tuple, list[Stage]] = {}
     for stage in method.stages:
         alike.setdefault((stage.config, stage.cost, stage.shared), []).append(stage)
-    for group in alike.values():
-        stage = group[0]
-        names = ", ".join(s.name for s in group) + (", each" if len(group) > 1 else "")
+    for stage, *others in alike.values():
+        names = ", ".join(s.name for s in (stage, *others)) + (", each" if others else "")
         shape = " x ".join(map(str, stage.cost.shape))
         text = f"  {names}: {shape}, {stage.cost.parameters:,} parameters"
         if not stage.trains:

@@ -170,11 +170,9 @@ class Session:
 
         Preprocessing would find them later; a page says at its top where there were none.
         """
-        folder = self.workspace.cache / "stacks"
-        align = self.profile.preprocess.align
+        folder, align = self.workspace.cache / "stacks", self.profile.preprocess.align
         with computed_once(folder):
-            workers = self.preprocess_workers
-            _, found = find_crops(manifest, align, folder, workers, self.progress)
+            found = find_crops(manifest, align, folder, self.preprocess_workers, self.progress)[1]
         self._prepared.update(dict.fromkeys(found))
         return self.findings
 
@@ -193,14 +191,9 @@ class Session:
     ) -> StackArray:
         """Clips as arrays, cached on disk; see `elrcn.preprocess.cache.build_clips`.
 
-        Parameters
-        ----------
-        manifest : Manifest
-        config : PreprocessConfig, optional
-            Default: the profile's.
-        kind : {"stack", "grey", "augmented"}
-            Network input (clips, T - 1, 5, size, size); grey levels after TIM (clips, T, 1,
-            flow_size, flow_size); network input that carries its augmented variants along.
+        `config` is the profile's unless it is given. The kinds: "stack", network input (clips,
+        T - 1, 5, size, size); "grey", grey levels after TIM (clips, T, 1, flow_size, flow_size);
+        "augmented", network input that carries its augmented variants along.
         """
         folder = self.workspace.cache / ("grey" if kind == "grey" else "stacks")
         with computed_once(folder), warnings.catch_warnings():
@@ -221,10 +214,9 @@ class Session:
         """Face-identity weights that ELRCN-TE starts from; trained once, cached."""
         from elrcn.models.pretrain import face_identity_weights
 
-        with computed_once(self.workspace.cache / "pretrained"):
-            return face_identity_weights(
-                self.profile, self.workspace.cache / "pretrained", progress=self.progress
-            )
+        folder = self.workspace.cache / "pretrained"
+        with computed_once(folder):
+            return face_identity_weights(self.profile, folder, progress=self.progress)
 
 
 def _cores() -> int:

@@ -54,10 +54,8 @@ class Workspace:
 def find_workspace(start: str | Path | None = None) -> Workspace:
     """Return the workspace holding `start` (default: ``ELRCN_HOME``, else the current folder).
 
-    Raises
-    ------
-    ElrcnError
-        If no parent folder holds ``_toc.yml`` and ``data_manifest``.
+    It is the nearest parent folder with ``_toc.yml`` and ``data_manifest``; `ElrcnError` if there
+    is none.
     """
     origin = Path(start or os.environ.get("ELRCN_HOME") or Path.cwd()).resolve()
     for folder in (origin, *origin.parents):

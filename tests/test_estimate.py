@@ -152,11 +152,11 @@ def test_duration(hours, text):
     assert duration(hours) == text
 
 
-def test_variants_of_clips_are_counted():
-    session = Session("demo", device="cpu", progress=False)
+def test_variants_of_clips_are_counted(tmp_path):
+    session = Session("demo", workspace=Workspace(tmp_path), device="cpu", progress=False)
     manifest = planned_manifest(session.profile.corpus)
     p = plan_manifest("augmentation", manifest, session.profile)
-    value = estimate([p], session, options=Options("none"), stored=False)
+    value = estimate([p], session, options=Options("none"))
     plain, varied = (
         next(m for m in value.methods if m.method == name)
         for name in ("elrcn_se", "elrcn_se_augmented")

@@ -48,6 +48,20 @@ def manifest():
     """Read, check and freeze the databases' clip tables."""
 
 
+def _roots(casme2: str, samm: str) -> dict[str, Path]:
+    """Folders of the databases given, of which there must be one."""
+    from elrcn.databases.folders import resolve_roots
+
+    roots = resolve_roots(casme2 or None, samm or None)
+    if not roots:
+        raise ElrcnError(
+            "No database was given.",
+            fix="give --casme2 DIR or --samm DIR, or set ELRCN_CASME2 or ELRCN_SAMM; "
+            "`elrcn corpus make DIR` writes synthetic ones",
+        )
+    return roots
+
+
 def _reading_options(command):
     @options.casme2
     @options.samm
@@ -56,30 +70,19 @@ def _reading_options(command):
     @click.option("--samm-sheet", default=None, metavar="FILE", help="Label sheet, if several.")
     @click.option("--source", type=click.Choice(["cropped", "raw"]), default="cropped",
                   show_default=True, help="Which CASME II frames, where both exist.")  # fmt: skip
-    @click.option(
-        "--corrections/--no-corrections",
-        default=True,
-        show_default=True,
-        help="Apply the repairs of data_manifest/corrections.csv; each is listed.",
-    )
+    @click.option("--corrections/--no-corrections", default=True, show_default=True,
+                  help="Apply the repairs of data_manifest/corrections.csv; "
+                  "each is listed.")  # fmt: skip
     @click.option("--deep", is_flag=True, help="Decode every frame; slower, finds broken pixels.")
     @options.workers
     @click.option("--quiet", is_flag=True, help="No progress bars.")
     @functools.wraps(command)
     def wrapped(casme2, samm, casme2_sheet, objective_sheet, samm_sheet, source, corrections,
                 deep, workers, quiet, **rest):  # fmt: skip
-        from elrcn.databases.folders import resolve_roots
-
+        sheets = {"sheet": casme2_sheet, "objective_sheet": objective_sheet, "source": source}
         return command(
-            roots=resolve_roots(casme2 or None, samm or None),
-            per_database={
-                "CASME2": {
-                    "sheet": casme2_sheet,
-                    "objective_sheet": objective_sheet,
-                    "source": source,
-                },
-                "SAMM": {"sheet": samm_sheet},
-            },
+            roots=_roots(casme2, samm),
+            per_database={"CASME2": sheets, "SAMM": {"sheet": samm_sheet}},
             common={
                 "corrections": corrections,
                 "deep": deep,
@@ -90,15 +93,6 @@ def _reading_options(command):
         )
 
     return wrapped
-
-
-def _require(roots):
-    if not roots:
-        raise ElrcnError(
-            "No database was given.",
-            fix="give --casme2 DIR or --samm DIR, or set ELRCN_CASME2 or ELRCN_SAMM; "
-            "`elrcn corpus make DIR` writes synthetic ones",
-        )
 
 
 @manifest.command("check")
@@ -115,7 +109,6 @@ def check(roots, per_database, common):
     """
     from elrcn.databases.check import check_report
 
-    _require(roots)
     report = check_report(roots, per_database, **common)
     click.echo(report.render_text())
     return report.exit_code
@@ -123,13 +116,8 @@ def check(roots, per_database, common):
 
 @manifest.command("build")
 @_reading_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("manifest"),
-    show_default=True,
-    help="Folder of manifest.csv and datapackage.json.",
-)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("manifest"),
+              show_default=True, help="Folder of manifest.csv and datapackage.json.")  # fmt: skip
 def build(roots, per_database, common, out):
     """Freeze the clip table as CSV with a Frictionless datapackage.json.
 
@@ -143,7 +131,6 @@ def build(roots, per_database, common, out):
     from elrcn import databases
     from elrcn.databases.check import write_datapackage
 
-    _require(roots)
     table, findings = databases.read(roots, per_database, **common)
     for finding in findings:
         click.echo(f"{finding.level}: {finding}", err=True)
@@ -165,10 +152,8 @@ def verify(folder: Path, casme2, samm, workers, quiet):
     """
     from elrcn.databases.check import read_datapackage
     from elrcn.databases.check import verify as compare
-    from elrcn.databases.folders import resolve_roots
 
-    roots = resolve_roots(casme2 or None, samm or None)
-    _require(roots)
+    roots = _roots(casme2, samm)
     held = read_datapackage(folder, roots)
     missing = sorted(set(held.table["database"]) - set(roots))
     if missing:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from elrcn.cli.options import session_options
+from elrcn.cli import options
 from elrcn.errors import ElrcnError
 
 HELD_OUT = (
@@ -56,28 +56,19 @@ def _about(plan, method, config, session) -> dict:
 
 
 def _find_method(experiment, name: str):
+    """Return the method `name` of `experiment`, of those whose models can be saved."""
     from elrcn.experiments.methods import SE, TE
 
-    able = {m.name: m for m in experiment.methods if m in (SE, TE)}
+    methods = {m.name: m for m in experiment.methods}
+    able = {m.name: m for m in (SE, TE) if m in experiment.methods}
     if name not in able:
-        known = any(m.name == name for m in experiment.methods)
         raise ElrcnError(
             f"A model of method {name!r} cannot be saved; only networks can."
-            if known
+            if name in methods
             else f"{experiment.paper} has no method {name!r}.",
             fix=f"choose one of: {', '.join(able)}",
         )
     return able[name]
-
-
-def _find_experiment(name: str):
-    """Return an experiment by its name ("table1") or by the paper's ("Table I")."""
-    from elrcn.experiments import REGISTRY, get_experiment
-
-    for experiment in REGISTRY.values():
-        if name.casefold() == experiment.paper.casefold():
-            return experiment
-    return get_experiment(name)
 
 
 def _check_out(folder: Path) -> None:
@@ -104,17 +95,10 @@ def _check_time(session, yes: bool) -> None:
 @click.argument("experiment")
 @click.option("--method", default="elrcn_se", show_default=True, help="elrcn_se or elrcn_te.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder.")
-@click.option("--yes", is_flag=True, help="Start even if it will take days on this machine.")
-@click.option(
-    "--pretrained",
-    default="auto",
-    show_default=True,
-    help="What ELRCN-TE starts from: vggface, synthetic or none; see `elrcn run --help`.",
-)
-@click.option("--vggface", default="", metavar="FILE", help="VGG-Face weights (for elrcn_te).")
-@click.option("--channel-order", default="auto", show_default=True, help="auto, rgb or bgr.")
-@session_options
-def train(session, remarks, experiment, method, out, yes, pretrained, vggface, channel_order):
+@options.yes
+@options.weights_options
+@options.session_options
+def train(session, remarks, experiment, method, out, yes, start):
     """Train a method on all clips of EXPERIMENT and save the model in a new folder.
 
     The folder holds the weights (model.safetensors) and what they were trained on (card.json).
@@ -126,25 +110,22 @@ def train(session, remarks, experiment, method, out, yes, pretrained, vggface, c
       elrcn train table1 --method elrcn_te --out models/te --profile paper --casme2 DIR
       elrcn predict models/se my-video.mp4
     """
-    from elrcn.experiments import Options, plan
+    from elrcn.experiments import get_experiment, plan
     from elrcn.experiments.starts import weights_source
     from elrcn.models.saved import save_model
     from elrcn.predict import training_statement
 
     out = out.expanduser()
-    chosen = _find_experiment(experiment)
+    chosen = get_experiment(experiment)
     how = _find_method(chosen, method)
-    options = Options(pretrained, vggface, channel_order)
-    weights = weights_source(session, options) if how.starts_from_weights else "none"
+    weights = weights_source(session, start) if how.starts_from_weights else "none"
     _check_out(out)
     _check_time(session, yes)
     p = plan(chosen, session)
     remarks.tell()
     config = how.preprocess(session.profile.preprocess)
-    estimator = how.build(session, options)
-    wanted = {"random_state": session.seed, "progress": session.progress}
-    known = estimator.get_params(deep=False)
-    estimator.set_params(**{name: value for name, value in wanted.items() if name in known})
+    estimator = how.build(session, start)
+    estimator.set_params(random_state=session.seed, progress=session.progress)
     estimator.fit(session.clips(p.manifest, config), p.labels)
     about = {**_about(p, how, config, session), "initial_weights": weights}
     folder = save_model(estimator, out, about=about)
@@ -173,14 +154,12 @@ def _check_picture(picture: Path, source: Path) -> None:
 
 def _table(prediction) -> str:
     """Return the probabilities as a table, most probable first."""
-    width = max(len("class"), *(len(name) for name in prediction.classes))
-    order = prediction.probabilities.argsort(kind="stable")[::-1]
+    width = max(map(len, ("class", *prediction.classes)))
     rows = [f"{'class':<{width}}  probability"]
-    for i in order:
+    for i in prediction.probabilities.argsort(kind="stable")[::-1]:
         p = prediction.probabilities[i]
-        rows.append(
-            f"{prediction.classes[i]:<{width}}       {p:.4f}  {'█' * round(30 * p)}".rstrip()
-        )
+        row = f"{prediction.classes[i]:<{width}}       {p:.4f}  {'█' * round(30 * p)}"
+        rows.append(row.rstrip())
     return "\n".join(rows)
 
 
@@ -193,27 +172,15 @@ def _wrapped(label: str, text: str) -> str:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--onset", type=int, default=None, help="First frame of the expression.")
 @click.option("--offset", type=int, default=None, help="Last frame of the expression.")
-@click.option(
-    "--picture",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Write frames, flow, Grad-CAM and probabilities as .svg or .png.",
-)
-@click.option(
-    "--align",
-    type=click.Choice(["none", "face", "face-follow"]),
-    default=None,
-    help="Face: one crop for the clip, one that follows it, or none. Default: the model's own.",
-)
-@click.option(
-    "--no-face",
-    type=click.Choice(["whole", "fail"]),
-    default="whole",
-    show_default=True,
-    help="If no face is found: use the whole frame, or stop.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--picture", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Write frames, flow, Grad-CAM and probabilities as .svg or .png.")  # fmt: skip
+@click.option("--align", type=click.Choice(["none", "face", "face-follow"]), default=None,
+              help="Face: one crop for the clip, one that follows it, or none. Default: the "
+              "model's own.")  # fmt: skip
+@click.option("--no-face", type=click.Choice(["whole", "fail"]), default="whole",
+              show_default=True,
+              help="If no face is found: use the whole frame, or stop.")  # fmt: skip
+@options.device
 def predict(model, source, onset, offset, picture, align, no_face, device):
     """Apply the saved MODEL to SOURCE, a video file or a folder of frames.
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the session they describe."""
+"""Options that several commands share, and what they describe: a session, weights to start from."""
 
 from __future__ import annotations
 
@@ -8,42 +8,23 @@ import click
 
 from elrcn.config import PROFILES
 
-profile = click.option(
-    "--profile",
-    default="demo",
-    show_default=True,
-    help=f"Sizes and training settings: {', '.join(PROFILES)}.",
-)
-casme2 = click.option(
-    "--casme2",
-    default="",
-    metavar="DIR",
-    help="Your CASME II folder (else ELRCN_CASME2, else the embedded corpus).",
-)
-samm = click.option(
-    "--samm",
-    default="",
-    metavar="DIR",
-    help="Your SAMM folder (else ELRCN_SAMM, else the embedded corpus).",
-)
-workers = click.option(
-    "--workers",
-    default=0,
-    show_default="this machine's choice",
-    type=click.IntRange(min=0),
-    help="Clips or folds at once; results do not depend on it.",
-)
+# fmt: off
+profile = click.option("--profile", default="demo", show_default=True,
+                       help=f"Sizes and training settings: {', '.join(PROFILES)}.")
+casme2 = click.option("--casme2", default="", metavar="DIR",
+                      help="Your CASME II folder (else ELRCN_CASME2, else the embedded corpus).")
+samm = click.option("--samm", default="", metavar="DIR",
+                    help="Your SAMM folder (else ELRCN_SAMM, else the embedded corpus).")
+workers = click.option("--workers", default=0, show_default="this machine's choice",
+                       type=click.IntRange(min=0),
+                       help="Clips or folds at once; results do not depend on it.")
+# fmt: on
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+yes = click.option("--yes", is_flag=True, help="Start even if it will take days on this machine.")
 
 
 class Remarks:
-    """Prints the remarks of a session: one line with counts, or every one below it.
-
-    Parameters
-    ----------
-    session : elrcn.session.Session
-    whole : bool
-        Print every remark.
-    """
+    """Prints the remarks of a session: one line with counts, or every one below it if `whole`."""
 
     def __init__(self, session, whole: bool = False):
         self.session, self.whole, self._told = session, whole, 0
@@ -73,7 +54,7 @@ def session_options(command):
     @samm
     @workers
     @click.option("--seed", default=0, show_default=True, help="Seed of every random choice.")
-    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+    @device
     @click.option("--quiet", is_flag=True, help="No progress bars.")
     @click.option("--remarks", is_flag=True,
                   help="Print every remark on the data, not their number alone.")  # fmt: skip
@@ -83,5 +64,24 @@ def session_options(command):
 
         session = Session(profile, casme2, samm, workers, seed, device, progress=not quiet)
         return command(session=session, remarks=Remarks(session, remarks), **rest)
+
+    return wrapped
+
+
+def weights_options(command):
+    """Add the options on what ELRCN-TE starts from: ``start``, an `elrcn.experiments.Options`."""
+
+    @click.option("--pretrained", default="auto", show_default=True,
+                  help="What ELRCN-TE starts from: vggface, synthetic (faces learned here), none; "
+                  "auto: vggface in the profile paper, else synthetic.")  # fmt: skip
+    @click.option("--vggface", default="", metavar="FILE",
+                  help="VGG-Face weights in any known format (else ELRCN_VGGFACE).")  # fmt: skip
+    @click.option("--channel-order", default="auto", show_default=True,
+                  help="Channels that the file's network takes: auto, rgb or bgr.")  # fmt: skip
+    @functools.wraps(command)
+    def wrapped(pretrained, vggface, channel_order, **rest):
+        from elrcn.experiments import Options
+
+        return command(start=Options(pretrained, vggface, channel_order), **rest)
 
     return wrapped

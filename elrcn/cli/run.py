@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from elrcn.cli.options import session_options
+from elrcn.cli.options import session_options, weights_options, yes
 from elrcn.errors import ElrcnError
 
 
@@ -32,14 +32,8 @@ def list_experiments():
 @click.argument("experiments", nargs=-1, required=True)
 @click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and what it takes, and stop.")
-@click.option("--yes", is_flag=True, help="Start even if it will take days on this machine.")
-@click.option("--pretrained", default="auto", show_default=True,
-              help="What ELRCN-TE starts from: vggface, synthetic (faces learned here), none; "
-              "auto: vggface in the profile paper, else synthetic.")  # fmt: skip
-@click.option("--vggface", default="", metavar="FILE",
-              help="VGG-Face weights in any known format (else ELRCN_VGGFACE).")  # fmt: skip
-@click.option("--channel-order", default="auto", show_default=True,
-              help="Channels that the file's network takes: auto, rgb or bgr.")  # fmt: skip
+@yes
+@weights_options
 @click.option("--probe/--no-probe", default=True, show_default=True,
               help="Time a few training steps here for the estimate.")  # fmt: skip
 @click.option("--gpu-tflops", default=312.0, show_default=True, type=click.FloatRange(min=0.1),
@@ -50,8 +44,8 @@ def list_experiments():
               help="Only the first N seeds of an experiment that repeats its networks under "
               "several (Tables I and III: three); 0: all.")  # fmt: skip
 @session_options
-def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggface, channel_order,
-        probe, gpu_tflops, gpu_share, seeds):  # fmt: skip
+def run(session, remarks, experiments, methods, dry_run, yes, start, probe, gpu_tflops, gpu_share,
+        seeds):  # fmt: skip
     """Run EXPERIMENTS (names of `elrcn list`) and print their scores.
 
     A fold is stored the moment it ends; a second run trains only what is missing. The profile
@@ -70,21 +64,20 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
     from elrcn.experiments.starts import weights_source
 
     names = experiment_names(experiments)
-    options = Options(pretrained, vggface, channel_order)
-    known = _known_methods(names, methods)
+    chosen = _chosen_methods(names, methods)
     # Weights that are missing are told before anything else, but do not stop a dry run.
     unmet = None
-    if any(m.starts_from_weights for ms in known.values() for m in ms):
+    if any(m.starts_from_weights for ms in chosen.values() for m in ms):
         try:
-            weights_source(session, options)
+            weights_source(session, start)
         except ElrcnError as error:
             if not dry_run:
                 raise
-            unmet, options = error, Options("none")
+            unmet, start = error, Options("none")
     plans = {}
     if dry_run or session.profile.vgg == VGGConfig():
         plans = _plans(session, names, seeds)
-        hours = _tell(session, plans, methods, options, probe, gpu_tflops * 1e12, gpu_share)
+        hours = _tell(session, plans, methods, start, probe, gpu_tflops * 1e12, gpu_share)
         if unmet:
             click.echo(f"before it can run: {unmet}")
         if session.has_read:
@@ -96,15 +89,15 @@ def run(session, remarks, experiments, methods, dry_run, yes, pretrained, vggfac
         plans = plans if session.has_read else {}
     for name in names:
         remarks.tell()
-        if known[name] and REGISTRY[name].maps:
+        if chosen[name] and REGISTRY[name].maps:
             _measure_maps(session, REGISTRY[name])
-        elif known[name]:
+        elif chosen[name]:
             p = plans.get(name) or plan(name, session, seeds)
-            _run_one(session, p, [m.name for m in known[name]], options)
+            _run_one(session, p, [m.name for m in chosen[name]], start)
     remarks.tell()
 
 
-def _known_methods(names, methods) -> dict:
+def _chosen_methods(names, methods) -> dict:
     """Methods chosen of each experiment; one that no experiment has is a mistake."""
     from elrcn.experiments import REGISTRY
 
@@ -133,7 +126,7 @@ def _plans(session, names, seeds) -> dict:
     return {name: plan(name, session, seeds) for name in names}
 
 
-def _tell(session, plans, methods, options, probe, peak, share) -> float | None:
+def _tell(session, plans, methods, start, probe, peak, share) -> float | None:
     """Print the estimate; return the hours on this machine if they were measured."""
     from elrcn.estimate import estimate, render_text, time_training
 
@@ -142,7 +135,7 @@ def _tell(session, plans, methods, options, probe, peak, share) -> float | None:
         click.echo(_headline(p, session, data))
         if p.experiment.maps:
             click.echo("networks that are not kept are trained; the estimate is of this protocol")
-    value = estimate(list(plans.values()), session, methods, options)
+    value = estimate(list(plans.values()), session, methods, start)
     speeds = time_training(value.stages, session) if probe and value.stages else None
     click.echo(render_text(value, session.device, speeds, peak, share))
     return value.measured_hours(speeds) if speeds else None
@@ -171,33 +164,25 @@ def _headline(p, session, data: str) -> str:
     )
 
 
-def _run_one(session, p, methods, options) -> None:
+def _run_one(session, p, methods, start) -> None:
+    from elrcn.evaluation.metrics import by_seed
     from elrcn.experiments import run as run_experiment
     from elrcn.report.tables import convergence_note
 
     click.echo(_headline(p, session, session.data))
-    results = run_experiment(p, session, methods, options)
+    results = run_experiment(p, session, methods, start)
     click.echo(f"\n{'method':<12} {'WAR':>7} {'UAR':>7} {'UF1':>7} {'F1*':>7}")
     for method, rows in results.items():
         s = p.experiment.scores(rows)
-        click.echo(
-            f"{method:<12} {s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
-            f"{_each_seed(p, rows)}"
-        )
-    note = convergence_note(results, p.methods)
-    if note:
+        line = f"{s['war']:7.4f} {s['uar']:7.4f} {s['uf1']:7.4f} {s['authors_f1']:7.4f}"
+        seeds = [f"{p.experiment.scores(part)['uar']:.4f}" for part in by_seed(rows).values()]
+        if len(seeds) > 1:
+            line += f"  mean of {len(seeds)} seeds, UAR {', '.join(seeds)}"
+        click.echo(f"{method:<12} {line}")
+    if note := convergence_note(results, p.methods):
         click.echo(note)
     pooled = "mean of the folds' scores" if p.experiment.task.per_fold else "all folds pooled"
     click.echo(f"{pooled}; F1*: the authors' F1, harmonic mean of macro precision and recall\n")
-
-
-def _each_seed(p, rows) -> str:
-    """UAR of each seed, where there are several."""
-    from elrcn.evaluation.metrics import by_seed
-
-    parts = by_seed(rows).values()
-    each = ", ".join(f"{p.experiment.scores(part)['uar']:.4f}" for part in parts)
-    return f"  mean of {len(parts)} seeds, UAR {each}" if len(parts) > 1 else ""
 
 
 def _measure_maps(session, experiment) -> None:

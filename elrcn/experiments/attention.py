@@ -131,8 +131,7 @@ def measure_protocol(session: Session, protocol: str) -> pd.DataFrame:
     if missing:
         X = session.clips(p.manifest, SE.preprocess(session.profile.preprocess))
         masks = input_masks(p.manifest, session)
-        seed = session.seed + SE.seed
-        threads = session.profile.threads_per_fold
+        seed, threads = session.seed + SE.seed, session.profile.threads_per_fold
         set_aside_damaged(store, [fold for fold in missing if fold.name in lost])
         for fold in missing:
             if not is_whole(_maps_path(store, fold.name)):
@@ -152,15 +151,8 @@ def measure_protocol(session: Session, protocol: str) -> pd.DataFrame:
 def stored_maps(session: Session, protocol: str) -> dict[str, np.ndarray]:
     """Clip id to the trained network's map for the predicted class, as `measure` has scored it.
 
-    Returns
-    -------
-    dict of str to ndarray (size, size)
-        float32, 0..1: `elrcn.explain.clip_map`.
-
-    Raises
-    ------
-    ElrcnError
-        If the maps were not measured yet.
+    A map is `elrcn.explain.clip_map`, float32 (size, size), 0..1. Raises `ElrcnError` if the maps
+    were not measured yet.
     """
     p, _, store = _open(session, protocol)
     maps, clips = {}, p.manifest.table["clip_id"].to_numpy()
@@ -203,51 +195,40 @@ def _maps_path(store: RunStore, fold: str) -> Path:
 
 def _run_fold(model, X, table, labels, masks, fold: Fold, store: RunStore, seed, threads):
     with fixed_threads(threads):
-        model = seeded_clone(model, fold_seed(seed, fold.name)).fit(
-            X[fold.train], labels[fold.train]
-        )
+        model = seeded_clone(model, fold_seed(seed, fold.name))
+        model.fit(X[fold.train], labels[fold.train])
         (stream,) = model.streams
-        network = model.networks_[stream]
+        network, classes = model.networks_[stream], model.classes_
         start = untrained_network(
-            network.spec, X[fold.train], len(model.classes_),
+            network.spec, X[fold.train], len(classes),
             seed=stage_seed(model.random_state, stream), device=model.device, threads=threads,
         )  # fmt: skip
-        clips = X[fold.test]
+        clips, true = X[fold.test], labels[fold.test]
         predicted = model.predict(clips)
-        true = labels[fold.test]
         # A class without training clips has no output to explain.
-        known = np.isin(true, model.classes_)
-        answers = np.searchsorted(model.classes_, predicted)
-        wanted = np.where(known, np.searchsorted(model.classes_, true), 0)
-        wanted = np.minimum(wanted, len(model.classes_) - 1)
+        known = np.isin(true, classes)
+        answers = np.searchsorted(classes, predicted)
+        wanted = np.minimum(np.where(known, np.searchsorted(classes, true), 0), len(classes) - 1)
         maps = {
             kind: (clip_map(grad_cam(one, clips, answers)), clip_map(grad_cam(one, clips, wanted)))
             for kind, one in (("trained", network), ("untrained", start))
         }
-    ids = table["clip_id"].to_numpy()[fold.test]
+    rows = table.iloc[fold.test].reset_index(drop=True).assign(true=true, predicted=predicted)
     grid, size = cam_grid(network.spec.vgg), network.spec.vgg.size
     values = []
-    for i, clip in enumerate(ids):
-        mask = masks[fold.test[i]]
-        blind = random_maps(RANDOM_MAPS, grid, size, fold_seed(seed, clip))
-        of = maps["trained"][0]
+    for i, clip in enumerate(rows["clip_id"]):
+        one = slice(i, i + 1)
+        of_true = one if known[i] else slice(0)
         groups = {
-            "trained": of[i : i + 1],
-            "other": np.delete(of, i, axis=0),
-            "untrained": maps["untrained"][0][i : i + 1],
-            "random": blind,
-            "trained_true": maps["trained"][1][i : i + 1] if known[i] else (),
-            "untrained_true": maps["untrained"][1][i : i + 1] if known[i] else (),
+            "trained": maps["trained"][0][one],
+            "other": np.delete(maps["trained"][0], i, axis=0),
+            "untrained": maps["untrained"][0][one],
+            "random": random_maps(RANDOM_MAPS, grid, size, fold_seed(seed, clip)),
+            "trained_true": maps["trained"][1][of_true],
+            "untrained_true": maps["untrained"][1][of_true],
         }
-        values.append(_map_scores(groups, mask))
-    rows = pd.DataFrame(
-        {
-            "clip_id": ids,
-            "subject": table["subject"].to_numpy()[fold.test],
-            "true": true,
-            "predicted": predicted,
-        }
-    ).join(pd.DataFrame(values))
+        values.append(_map_scores(groups, masks[fold.test[i]]))
+    rows = rows.join(pd.DataFrame(values))
     # The rows last: they say that the fold is done.
     write_array(_maps_path(store, fold.name), maps["trained"][0].astype(np.float16))
     store.write_fold(fold.name, rows)
@@ -258,17 +239,19 @@ def _map_scores(groups, mask) -> dict[str, float]:
     """Mean scores of each group of maps: ``<kind>_<measure>``, and the mask's share."""
     scores = {"mask_share": np.nan if mask is None else float(mask.mean())}
     for kind, maps in groups.items():
-        usable = [] if mask is None or not mask.any() else maps
-        each = np.array([_measured(one, mask) for one in usable]).reshape(-1, len(MEASURES))
-        means = each.mean(0) if len(each) else [np.nan] * len(MEASURES)
+        if mask is None or not mask.any() or not len(maps):
+            means = [np.nan] * len(MEASURES)
+        else:
+            near = pointing_tolerance(len(mask))
+            means = np.mean(
+                [
+                    (pointing_game(m, mask), pointing_game(m, mask, near), energy_inside(m, mask))
+                    for m in maps
+                ],
+                axis=0,
+            )
         scores |= {f"{kind}_{m}": float(v) for m, v in zip(MEASURES, means, strict=True)}
     return scores
-
-
-def _measured(cam: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
-    """`MEASURES` of one map."""
-    near = pointing_game(cam, mask, pointing_tolerance(len(cam)))
-    return pointing_game(cam, mask), near, energy_inside(cam, mask)
 
 
 def _long(rows: pd.DataFrame, protocol: str) -> pd.DataFrame:
@@ -289,20 +272,10 @@ def _long(rows: pd.DataFrame, protocol: str) -> pd.DataFrame:
 
 
 def frame_mask(truth: Truth, crops: list[Crop] | None = None) -> np.ndarray:
-    """Where any action unit of a clip moves the skin, cropped as its frames are.
+    """Where any action unit of a clip moves the skin: 0 outside, 1 inside, float32.
 
-    Parameters
-    ----------
-    truth : Truth
-        Of the clip.
-    crops : list of Crop, optional
-        Of the clip (`elrcn.preprocess.faces.find_crops`). Where there is one a frame, the onset's
-        serves: the others keep the face where it was.
-
-    Returns
-    -------
-    ndarray of float32 (height, width)
-        0 outside, 1 inside, at the size of the frames or of the crop.
+    At the size of the frames, or of the crop where `elrcn.preprocess.faces.find_crops` found
+    `crops`. Where there is one a frame, the onset's serves: the others keep the face where it was.
     """
     whole = np.zeros((truth.height, truth.width), np.float32)
     for mask in truth.masks.values():
@@ -311,12 +284,7 @@ def frame_mask(truth: Truth, crops: list[Crop] | None = None) -> np.ndarray:
 
 
 def input_mask(truth: Truth, crops: list[Crop] | None, config: PreprocessConfig) -> np.ndarray:
-    """`frame_mask` on the grid of the network's input, by the steps that frames go through.
-
-    Returns
-    -------
-    ndarray of bool (size, size)
-    """
+    """`frame_mask` on the network's input, bool (size, size), by the steps frames go through."""
     return mask_to_input(resize(frame_mask(truth, crops), config.flow_size), config.size)
 
 
@@ -388,17 +356,14 @@ def summarise(table: pd.DataFrame, draws: int = 2000, seed: int = 0) -> pd.DataF
 
 def _scores(values: pd.DataFrame, clips: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
     """`SCORES` of clips and their intervals, from the measures of each."""
-    by_class = values["hit_tolerant"].groupby(clips["true"]).mean().mean()
-    points = values.mean().to_dict() | {"hit_by_class": by_class}
-    means = subject_means(values.to_numpy(), clips["subject"], draws, seed)
-    near = values[["hit_tolerant"]].to_numpy()
-    near = subject_means(near, clips["subject"], draws, seed, clips["true"])
-    low, high = interval(np.hstack([means, near]), clips["subject"].nunique())
-    ends = dict(zip([*values, "hit_by_class"], zip(low, high, strict=True), strict=True))
-    found = {}
-    for name in SCORES:
-        found[name] = points[name]
-        found[f"{name}_low"], found[f"{name}_high"] = ends[name]
+    people, classes = clips["subject"], clips["true"]
+    by_class = values["hit_tolerant"].groupby(classes).mean().mean()
+    means = subject_means(values.to_numpy(), people, draws, seed)
+    near = subject_means(values[["hit_tolerant"]].to_numpy(), people, draws, seed, classes)
+    ends = interval(np.hstack([means, near]), people.nunique())
+    names, points, found = [*values, "hit_by_class"], [*values.mean(), by_class], {}
+    for name, point, low, high in zip(names, points, *ends, strict=True):
+        found |= {name: point, f"{name}_low": low, f"{name}_high": high}
     return found
 
 

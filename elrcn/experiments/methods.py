@@ -109,12 +109,8 @@ class Method:
     def build(self, session: Session, options: Options = DEFAULT) -> BaseEstimator:
         """Make the unfitted estimator under the profile of `session`.
 
-        Weights that it starts from are made or converted here if they are not there yet.
-
-        Raises
-        ------
-        ElrcnError
-            If the weights are missing, or the estimator has no `predict_proba`.
+        Weights that it starts from are made or converted here if they are not there yet;
+        `ElrcnError` if they are missing, or the estimator has no `predict_proba`.
         """
         profile, given = session.profile, network_settings(session)
         if self.units:
@@ -237,19 +233,10 @@ LSTMS = {
 
 
 def scaled_units(profile: Profile, units: Sequence[int]) -> tuple[int, ...]:
-    """Units of the paper's LSTM layers, scaled as the profile's own LSTM is to the paper's 3000.
+    """Units of the paper's LSTM layers, such as (3000, 1024), in the proportion of `profile`.
 
-    Parameters
-    ----------
-    profile : Profile
-        Its ``temporal.units[0]`` is what 3000 becomes.
-    units : sequence of int
-        Units of each layer in the paper, such as (3000, 1024).
-
-    Returns
-    -------
-    tuple of int
-        At least 4 each; in the profile "paper" the paper's own.
+    Its ``temporal.units[0]`` is what 3000 becomes; each layer has at least 4. In the profile
+    "paper" they are the paper's own.
     """
     here = profile.temporal.units[0]
     return tuple(max(4, round(n * here / PAPER_UNITS)) for n in units)
@@ -261,14 +248,9 @@ def units_text(units: Sequence[int]) -> str:
 
 
 def lstm_text(units: Sequence[int], profile: Profile | None = None) -> str:
-    """Name an LSTM by its units: "LSTM (3000)", and "LSTM (64 for 3000)" where `profile` scales it.
+    """Name an LSTM by its units in the paper: "LSTM (3000)".
 
-    Parameters
-    ----------
-    units : sequence of int
-        Units of each layer in the paper.
-    profile : Profile, optional
-        Default: that of the paper's size.
+    Where `profile` scales it, "LSTM (64 for 3000)".
     """
     here, there = units_text(scaled_units(profile, units) if profile else units), units_text(units)
     return f"LSTM ({here})" if here == there else f"LSTM ({here} for {there})"
@@ -306,14 +288,13 @@ def epochs_in(profile: Profile, share: float) -> int:
 
 
 def _epochs_name(prefix: str, share: float) -> str:
-    return f"{prefix}_epochs_{share:.0%}".replace("%", "pc")
+    return f"{prefix}_epochs_{100 * share:.0f}pc"
 
 
 def _stopped(estimator: BaseEstimator, profile: Profile, share: float) -> dict:
-    count = epochs_in(profile, share)
     # With as much patience as epochs the loss never ends the training.
-    train = replace(estimator.temporal_train, max_epochs=count, patience=count)
-    return {"temporal_train": train}
+    count = epochs_in(profile, share)
+    return {"temporal_train": replace(estimator.temporal_train, max_epochs=count, patience=count)}
 
 
 STOPPED = tuple(

@@ -35,21 +35,11 @@ def is_reduced(config: PreprocessConfig) -> bool:
 
 
 def tim_preprocess(config: PreprocessConfig, length: int) -> PreprocessConfig:
-    """Preprocessing of a profile with another T.
-
-    Parameters
-    ----------
-    config : PreprocessConfig
-        The profile's.
-    length : int
-        T; 0 for none.
-    """
-    changed = replace(config, tim_length=length)
-    if is_reduced(config):
-        changed = replace(
-            changed, flow_size=config.flow_size // 2, max_frames=0 if length else MOST_FRAMES
-        )
-    return changed
+    """Preprocessing of a profile, `config`, with another T; `length` 0 for none."""
+    if not is_reduced(config):
+        return replace(config, tim_length=length)
+    most = 0 if length else MOST_FRAMES
+    return replace(config, tim_length=length, flow_size=config.flow_size // 2, max_frames=most)
 
 
 def tim_train(train: TrainConfig, config: PreprocessConfig, length: int) -> TrainConfig:
@@ -67,33 +57,24 @@ def tim_train(train: TrainConfig, config: PreprocessConfig, length: int) -> Trai
 def tim_settings(session: Session) -> pd.DataFrame:
     """Say what the comparison of lengths does under a profile, a row a length.
 
-    Returns
-    -------
-    DataFrame
-        Index ``T`` (text); columns ``frames at most``, ``width of the flow (px)``,
-        ``epochs of SE at most``, and ``epochs`` and ``streams of the other``.
+    Index ``T`` (text); columns ``frames at most``, ``width of the flow (px)``,
+    ``epochs of SE at most``, and ``epochs`` and ``streams of the other``.
     """
     profile, rows = session.profile, {}
     for length in LENGTHS:
         config = tim_preprocess(profile.preprocess, length)
-        trains = (
-            tim_train(train, profile.preprocess, length)
+        se, te = (
+            tim_train(train, profile.preprocess, length).max_epochs
             for train in (profile.spatial_train, profile.finetune_train)
         )
-        rows[str(length) if length else "no TIM"] = (
-            str(config.tim_length or config.max_frames or "all"),
-            config.flow_size,
-            *(train.max_epochs for train in trains),
-            ", ".join(_streams(profile.preprocess)),
-        )
-    columns = (
-        "frames at most",
-        "width of the flow (px)",
-        "epochs of SE at most",
-        "epochs of the other at most",
-        "streams of the other",
-    )
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("T")
+        rows[str(length) if length else "no TIM"] = {
+            "frames at most": str(config.tim_length or config.max_frames or "all"),
+            "width of the flow (px)": config.flow_size,
+            "epochs of SE at most": se,
+            "epochs of the other at most": te,
+            "streams of the other": ", ".join(_streams(profile.preprocess)),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("T")
 
 
 def _streams(config: PreprocessConfig) -> tuple[str, ...]:
@@ -103,9 +84,8 @@ def _streams(config: PreprocessConfig) -> tuple[str, ...]:
 def _other_length(estimator: BaseEstimator, profile: Profile, length: int) -> dict:
     config = profile.preprocess
     changes = {"spatial_train": tim_train(estimator.spatial_train, config, length)}
-    if len(streams_of(estimator)) > 1:
-        changes["streams"] = _streams(config)
-    return changes
+    several = len(streams_of(estimator)) > 1
+    return changes | ({"streams": _streams(config)} if several else {})
 
 
 def _te_named(method: Method, profile: Profile) -> tuple[str, str]:

@@ -31,25 +31,13 @@ _LEARNING_CODE = ("models", "features", "preprocess", "evaluation/runner.py")
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment met with the data of a session: what a run would do.
-
-    Attributes
-    ----------
-    experiment : Experiment
-    manifest : Manifest
-        The task's clips.
-    labels : ndarray of str, shape (clips,)
-        True classes.
-    folds : list of Fold
-    protocol : str
-        Name of the protocol for captions.
-    """
+    """An experiment met with the data of a session: what a run would do."""
 
     experiment: Experiment
-    manifest: Manifest
-    labels: np.ndarray
+    manifest: Manifest  #: the task's clips
+    labels: np.ndarray  #: true classes, shape (clips,)
     folds: list[Fold]
-    protocol: str
+    protocol: str  #: its name for captions
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -76,20 +64,13 @@ class Plan:
         return method.labels(self.manifest, self.labels) if method.labels else self.labels
 
     def chosen(self, names: Sequence[str] = ()) -> tuple[Method, ...]:
-        """Methods called `names`, in table order; all if none is named.
-
-        Raises
-        ------
-        ElrcnError
-            If the experiment has no method of that name.
-        """
+        """Methods called `names`, which must exist, in table order; all if none is named."""
         known = [method.name for method in self.methods]
-        for wanted in names:
-            if wanted not in known:
-                raise ElrcnError(
-                    f"{self.experiment.paper} has no method {wanted!r}.",
-                    fix=f"choose among: {', '.join(known)}",
-                )
+        if unknown := [name for name in names if name not in known]:
+            raise ElrcnError(
+                f"{self.experiment.paper} has no method {unknown[0]!r}.",
+                fix=f"choose among: {', '.join(known)}",
+            )
         return tuple(m for m in self.methods if not names or m.name in names)
 
 
@@ -115,7 +96,7 @@ def plan(
         If a database is missing, fewer than two subjects or classes are left, or the name of an
         extra row is taken or cannot be one.
     """
-    experiment = get_experiment(experiment) if isinstance(experiment, str) else experiment
+    experiment = get_experiment(experiment)
     session.require(*experiment.task.databases)
     return plan_manifest(experiment, session.manifest, session.profile, seeds, extra)
 
@@ -130,20 +111,14 @@ def plan_manifest(
     """Select clips, labels and folds of an experiment from `manifest`; reads no frame.
 
     `profile` says whether an ablation leaves out groups of subjects instead of single ones, and
-    what methods are called; the others are as for `plan`.
-
-    Raises
-    ------
-    ElrcnError
-        As `plan`, but for missing databases.
+    what methods are called; the others, and the errors, are as for `plan`.
     """
-    experiment = get_experiment(experiment) if isinstance(experiment, str) else experiment
+    experiment = get_experiment(experiment)
     rows = (*experiment.methods, *extra)
     _check_rows(experiment, rows)
     methods = tuple(method.under(profile) for method in rows)
     experiment = replace(experiment, methods=methods, seeds=experiment.seeds[: seeds or None])
-    groups = profile.ablation_groups
-    task, roots = experiment.task, manifest.roots
+    task, groups, roots = experiment.task, profile.ablation_groups, manifest.roots
     manifest = task.select(manifest)
     labels = manifest.table[task.label].to_numpy(dtype=object)
     if manifest.table["subject"].nunique() < 2 or len(set(labels)) < 2:
@@ -186,35 +161,39 @@ def _last(key: str) -> str:
     return key.rsplit("__", 1)[-1]
 
 
-def _run_card(p: Plan, method: Method, estimator: BaseEstimator, session: Session) -> dict:
-    config = method.preprocess(session.profile.preprocess)
-    parameters = {
-        key: value
-        for key, value in estimator.get_params(deep=True).items()
-        if not isinstance(value, BaseEstimator) and _last(key) not in _NOT_IDENTITY
-    }
-    for key, value in parameters.items():
+def _folder_and_card(
+    p: Plan, method: Method, estimator: BaseEstimator, session: Session
+) -> tuple[Path, dict]:
+    """Where the rows of `estimator` lie, and all that they depend on."""
+    parameters = {}
+    for key, value in sorted(estimator.get_params(deep=True).items()):
+        if isinstance(value, BaseEstimator) or _last(key) in _NOT_IDENTITY:
+            continue
         if _last(key) == "pretrained" and value:
             # The path differs between machines; the name carries the configuration hash.
-            parameters[key] = Path(value).name
-    own = "\n".join(_own_code(estimator))
-    return {
+            value = Path(value).name
+        parameters[key] = repr(value)
+    card = {
         "experiment": p.experiment.name,
         "method": method.name,
         "task": p.experiment.task.name,
         "profile": session.profile.name,
         "protocol": p.protocol,
         "manifest": p.manifest.hash,
-        "preprocess": canonical(config),
+        "preprocess": canonical(method.preprocess(session.profile.preprocess)),
         "labels": config_hash(p.labels_of(method).tolist()),
         "input": method.input,
         "estimator": type(estimator).__name__,
-        "parameters": {key: repr(value) for key, value in sorted(parameters.items())},
+        "parameters": parameters,
         "seed": session.seed + method.seed,
         "device": session.device,
         "versions": library_versions(),
         "code": code_hash(*_LEARNING_CODE),
-    } | ({"own_code": config_hash(own)} if own else {})
+    }
+    if own := "\n".join(_own_code(estimator)):
+        card["own_code"] = config_hash(own)
+    folder = session.workspace.runs / p.experiment.name / f"{method.name}-{config_hash(card)}"
+    return folder, card
 
 
 def _own_code(estimator: BaseEstimator) -> Iterator[str]:
@@ -227,28 +206,24 @@ def _own_code(estimator: BaseEstimator) -> Iterator[str]:
     for kind in sorted(classes, key=lambda kind: kind.__qualname__):
         if kind.__module__.partition(".")[0] in ("builtins", "elrcn", "sklearn"):
             continue
-        try:
-            yield inspect.getsource(kind)
-        except (OSError, TypeError):
-            # Python has the lines of a cell's functions, but not of its classes.
-            for name, value in vars(kind).items():
-                function = getattr(value, "fget", None) or getattr(value, "__func__", value)
-                if inspect.isfunction(function):
-                    yield _lines(function)
-                elif isinstance(value, (int, float, str, tuple)) and not name.startswith("__"):
-                    yield f"{name} = {value!r}"
+        if source := _source(kind):
+            yield source
+            continue
+        # Python has the lines of a cell's functions, but not of its classes.
+        for name, value in vars(kind).items():
+            function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+            if inspect.isfunction(function):
+                code = function.__code__
+                yield _source(function) or repr((code.co_code, code.co_consts, code.co_names))
+            elif isinstance(value, (int, float, str, tuple)) and not name.startswith("__"):
+                yield f"{name} = {value!r}"
 
 
-def _lines(function) -> str:
+def _source(thing) -> str:
     try:
-        return inspect.getsource(function)
+        return inspect.getsource(thing)
     except (OSError, TypeError):
-        code = function.__code__
-        return repr((code.co_code, code.co_consts, code.co_names))
-
-
-def _run_folder(p: Plan, method: Method, card: dict, session: Session) -> Path:
-    return session.workspace.runs / p.experiment.name / f"{method.name}-{config_hash(card)}"
+        return ""
 
 
 def run_method(
@@ -260,14 +235,7 @@ def run_method(
 ) -> pd.DataFrame:
     """Prediction rows of one method under every seed; only folds not stored yet are trained.
 
-    Parameters
-    ----------
-    p, method, session
-        What to run, of what, where.
-    options : Options
-        What the method starts from.
-    estimator : BaseEstimator, optional
-        What ``method.build(session, options)`` gave, if it was called already.
+    `estimator` is what ``method.build(session, options)`` gave, if it was called already.
 
     Returns
     -------
@@ -276,34 +244,28 @@ def run_method(
         with a last column ``seed``: 0 for the method's own.
     """
     estimator = method.build(session, options) if estimator is None else estimator
-    parts = [
-        _run_seed(p, one, session, estimator).assign(seed=one.seed - method.seed)
-        for one in p.seeded(method)
-    ]
+    config, labels = method.preprocess(session.profile.preprocess), p.labels_of(method)
+    parts = []
+    for one in p.seeded(method):
+        folder, card = _folder_and_card(p, one, estimator, session)
+        with computed_once(folder):
+            rows = run_protocol(
+                estimator,
+                session.clips(p.manifest, config, method.input),
+                p.manifest,
+                labels,
+                p.folds,
+                RunStore(folder, card),
+                workers=session.fold_workers,
+                progress=session.progress,
+                threads=session.profile.threads_per_fold,
+                classes=p.classes,
+            )
+        parts.append(rows.assign(seed=one.seed - method.seed))
     rows = pd.concat(parts, ignore_index=True)
     stopped = [fold for part in parts for fold in part.attrs.get("unconverged", ())]
     rows.attrs["unconverged"] = list(dict.fromkeys(stopped))
     return rows
-
-
-def _run_seed(p: Plan, method: Method, session: Session, estimator: BaseEstimator) -> pd.DataFrame:
-    """Prediction rows of `estimator`, which `method` has built, under the method's seed."""
-    card = _run_card(p, method, estimator, session)
-    config = method.preprocess(session.profile.preprocess)
-    folder = _run_folder(p, method, card, session)
-    with computed_once(folder):
-        return run_protocol(
-            estimator,
-            session.clips(p.manifest, config, method.input),
-            p.manifest,
-            p.labels_of(method),
-            p.folds,
-            RunStore(folder, card),
-            workers=session.fold_workers,
-            progress=session.progress,
-            threads=session.profile.threads_per_fold,
-            classes=p.classes,
-        )
 
 
 def run(
@@ -362,7 +324,7 @@ def stored_folds(
         if weights is not None:
             nested = [k for k in estimator.get_params(deep=True) if _last(k) == "pretrained"]
             estimator.set_params(**dict.fromkeys(nested, str(weights)))
-        folder = _run_folder(p, method, _run_card(p, method, estimator, session), session)
+        folder, _ = _folder_and_card(p, method, estimator, session)
         if (folder / "run.json").is_file():
             missing = missing_folds(p.folds, RunStore(folder), p.manifest.table["clip_id"])
             names = {fold.name for fold in missing}

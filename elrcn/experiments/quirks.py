@@ -27,27 +27,15 @@ DENSE = 128
 
 @dataclass(frozen=True)
 class Switch:
-    """One departure of the authors' code, or several together.
-
-    Attributes
-    ----------
-    name, label : str
-        Identifier, and name in figures.
-    option : str
-        How to turn it on in this library.
-    paper, code, known : str
-        What the paper says; what the code does; since when that is known, or how.
-    settings, change, labels
-        What the method has that the unswitched one has not, as of
-        `elrcn.experiments.methods.Method`.
-    """
+    """One departure of the authors' code, or several together."""
 
     name: str
-    label: str
-    option: str
-    paper: str
-    code: str
-    known: str
+    label: str  #: name in figures
+    option: str  #: how to turn it on in this library
+    paper: str  #: what the paper says
+    code: str  #: what the code does
+    known: str  #: since when that is known, or how
+    # What the method has that the unswitched one has not: see `elrcn.experiments.methods.Method`.
     settings: dict = field(default_factory=dict)
     change: Callable[[BaseEstimator, Profile], dict] | None = None
     labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
@@ -63,17 +51,8 @@ def updates_of_earlier_folds(estimator: BaseEstimator, profile: Profile) -> int:
     Early stopping makes fewer, so this is the most that the quirk can do to that fold. Clips and
     folds are those of the profile's CASME II, and do not depend on the data at hand.
 
-    Parameters
-    ----------
-    estimator : ELRCN
-        `spatial_train` and `temporal_train` are read.
-    profile : Profile
-        Number of clips, folds and frames.
-
-    Returns
-    -------
-    int
-        Updates, to be given as `Quirks.updates_before`.
+    `spatial_train` and `temporal_train` of `estimator` are read; the number is given as
+    `Quirks.updates_before`.
     """
     clips, subjects = profile.corpus.casme2_clips, profile.corpus.casme2_subjects
     folds = profile.ablation_groups or subjects
@@ -144,17 +123,8 @@ def substring_labels(manifest: Manifest, labels: np.ndarray) -> np.ndarray:
     ``EP01_02f`` takes that of ``EP01_02``. The order is the manifest's, where a name stands before
     those it begins; the code's is that of the label sheet. Folds and clips stay as they are.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        Clips of the task.
-    labels : ndarray of str, shape (clips,)
-        Their classes.
-
-    Returns
-    -------
-    ndarray of str, shape (clips,)
-        A new array, equal to `labels` where no name contains another of the same subject.
+    `labels` are the classes of `manifest`, shape (clips,). The array returned is new, and equal
+    where no name contains another of the same subject.
     """
     names = [clip.rsplit("/", 1)[-1] for clip in manifest.table["clip_id"]]
     earlier: dict[str, list[tuple[str, str]]] = {}

@@ -34,39 +34,18 @@ from elrcn.manifest import Manifest, casme2_emotions, objective_five
 
 @dataclass(frozen=True)
 class Task:
-    """Which clips, which label and which folds.
+    """Which clips, which label and which folds."""
 
-    Attributes
-    ----------
-    name : str
-        Identifier, part of every run's card.
-    databases : tuple of str
-        Databases needed.
-    select : callable
-        Manifest of everything -> manifest of the task's clips.
-    label : str
-        Column of the manifest that holds the true class.
-    classes : tuple of str
-        Class names in the order of every table and figure.
-    protocol : str
-        Name of the protocol for captions.
-    folds : callable
-        Manifest -> list of `Fold`.
-    per_fold : bool
-        Scores are the mean of the folds' scores (HDE), not those of all clips pooled.
-    ablation : bool
-        Profiles that say so (`Profile.ablation_groups`) leave out groups of subjects, not single
-        ones.
-    """
-
-    name: str
-    databases: tuple[str, ...]
-    select: Callable[[Manifest], Manifest]
-    label: str
-    classes: tuple[str, ...]
-    protocol: str
+    name: str  #: part of every run's card
+    databases: tuple[str, ...]  #: those needed
+    select: Callable[[Manifest], Manifest]  #: of everything -> of the task's clips
+    label: str  #: column of the manifest that holds the true class
+    classes: tuple[str, ...]  #: in the order of every table and figure
+    protocol: str  #: its name for captions
     folds: Callable[[Manifest], list[Fold]]
+    #: Whether scores are the mean of the folds' scores (HDE), not those of all clips pooled.
     per_fold: bool = False
+    #: Whether profiles that say so (`Profile.ablation_groups`) leave out groups of subjects.
     ablation: bool = False
 
     def divide(self, manifest: Manifest, groups: int = 0) -> list[Fold]:
@@ -99,54 +78,28 @@ HDE = Task(
 
 @dataclass(frozen=True)
 class FigureOf:
-    """A figure of the paper that an experiment's rows are drawn as.
+    """A figure of the paper that an experiment's rows are drawn as."""
 
-    Attributes
-    ----------
-    paper : str
-        Such as "Figure 2".
-    method : str
-        Name of the method whose rows it shows.
-    fold : str
-        The only fold it shows; "" for all.
-    """
-
-    paper: str
-    method: str
-    fold: str = ""
+    paper: str  #: such as "Figure 2"
+    method: str  #: name of the method whose rows it shows
+    fold: str = ""  #: the only fold it shows; "" for all
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What of the paper it is, on what data, by which protocol, with which methods.
+    """What of the paper it is, on what data, by which protocol, with which methods."""
 
-    Attributes
-    ----------
-    name, paper, title : str
-        Identifier, such as "table1"; what of the paper it is, such as "Table I"; one line.
-    task : Task
-        Clips, labels, folds.
-    methods : tuple of Method
-        In table order.
-    page : str
-        Page of the book that shows it.
-    figures : tuple of FigureOf
-        Figures of the paper made from the same rows.
-    maps : bool
-        Whether the result is no prediction rows but maps of where the network looks:
-        `elrcn.experiments.attention.measure`.
-    seeds : tuple of int
-        Methods that depend on random numbers are run once a seed, each added to the method's.
-    """
-
-    name: str
-    paper: str
+    name: str  #: such as "table1"
+    paper: str  #: such as "Table I"
     title: str
     task: Task
-    methods: tuple[Method, ...]
-    page: str
-    figures: tuple[FigureOf, ...] = ()
+    methods: tuple[Method, ...]  #: in table order
+    page: str  #: of the book, that shows it
+    figures: tuple[FigureOf, ...] = ()  #: made from the same rows
+    #: Whether the result is no prediction rows but maps of where the network looks:
+    #: `elrcn.experiments.attention.measure`.
     maps: bool = False
+    #: Methods that depend on random numbers are run once a seed, each added to the method's.
     seeds: tuple[int, ...] = (0,)
 
     def scores(self, rows: pd.DataFrame) -> dict[str, float]:
@@ -218,24 +171,23 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
-def get_experiment(name: str) -> Experiment:
-    """Return the experiment called `name`, or raise `ElrcnError` naming those that exist."""
-    try:
-        return REGISTRY[name]
-    except KeyError:
-        raise ElrcnError(
-            f"There is no experiment called {name!r}.",
-            fix=f"choose one of: {', '.join((*REGISTRY, *GROUPS))}",
-        ) from None
+def get_experiment(name: str | Experiment) -> Experiment:
+    """Return the experiment called `name`, or called so in the paper ("Table I").
+
+    An experiment of your own is given back as it is; `ElrcnError` names those that exist.
+    """
+    if isinstance(name, Experiment):
+        return name
+    for experiment in REGISTRY.values():
+        if name == experiment.name or name.casefold() == experiment.paper.casefold():
+            return experiment
+    raise ElrcnError(
+        f"There is no experiment called {name!r}.",
+        fix=f"choose one of: {', '.join((*REGISTRY, *GROUPS))}",
+    )
 
 
 def experiment_names(names: Iterable[str]) -> list[str]:
-    """Names with groups written out, each once, in the order given.
-
-    Raises
-    ------
-    ElrcnError
-        If one is neither an experiment nor a group.
-    """
+    """Names with groups written out, each once, in the order given; all must exist."""
     every = [n for name in names for n in GROUPS.get(name, (name,))]
     return [get_experiment(name).name for name in dict.fromkeys(every)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from elrcn.config import VGGFACE_VARIABLE, VGGConfig, canonical
 from elrcn.errors import ElrcnError
+from elrcn.files import read_json
 from elrcn.models.weights import convert_vggface, file_hash
 from elrcn.session import Session
 
@@ -43,14 +43,8 @@ DEFAULT = Options()
 def weights_source(session: Session, options: Options) -> str:
     """Decide where the weights come from, before anything long begins.
 
-    Returns
-    -------
-    {"vggface", "synthetic", "none"}
-
-    Raises
-    ------
-    ElrcnError
-        If the choice is unknown, contradicts a file given, or needs a file that is not there.
+    Returns "vggface", "synthetic" or "none"; raises `ElrcnError` if the choice is unknown,
+    contradicts a file given, or needs a file that is not there.
     """
     choice, full = options.pretrained, session.profile.vgg == VGGConfig()
     if choice not in SOURCES:
@@ -72,18 +66,12 @@ def weights_source(session: Session, options: Options) -> str:
                 f"{session.profile.name!r} has a smaller network.",
                 fix="use --profile paper, or leave the VGG-Face weights out",
             )
-        vggface_file(options)
+        _vggface_file(options)
     return choice
 
 
-def vggface_file(options: Options) -> Path:
-    """Return the weights file of the option, else of ``ELRCN_VGGFACE``.
-
-    Raises
-    ------
-    ElrcnError
-        If none is named, or it is not there.
-    """
+def _vggface_file(options: Options) -> Path:
+    """Weights file of the option, else of ``ELRCN_VGGFACE``; `ElrcnError` if there is none."""
     named = options.vggface or os.environ.get(VGGFACE_VARIABLE, "").strip()
     if not named:
         raise ElrcnError(
@@ -107,25 +95,16 @@ def vggface_file(options: Options) -> Path:
 def initial_weights(session: Session, options: Options) -> Path | None:
     """Make, convert or find the weights that TE starts from; None for random ones.
 
-    Returns
-    -------
-    Path or None
-        A safetensors file in the workspace's cache; its name carries a hash of its content's
-        origin.
-
-    Raises
-    ------
-    ElrcnError
-        As `weights_source`, or if the file cannot be converted.
+    The safetensors file lies in the workspace's cache; its name carries a hash of what it was made
+    from. Raises `ElrcnError` as `weights_source`, or if a file cannot be converted.
     """
     source = weights_source(session, options)
     if source == "none":
         return None
     if source == "synthetic":
         return session.pretrained()
-    return convert_vggface(
-        vggface_file(options), _folder(session), session.profile.vgg, options.channel_order
-    )
+    profile, folder = session.profile, session.workspace.cache / "pretrained"
+    return convert_vggface(_vggface_file(options), folder, profile.vgg, options.channel_order)
 
 
 def known_weights(session: Session, options: Options) -> list[Path | None]:
@@ -134,28 +113,17 @@ def known_weights(session: Session, options: Options) -> list[Path | None]:
     if source == "none":
         return [None]
     if source == "vggface":
-        prefix = "vggface"
         wanted = {
-            "sha256_start": file_hash(vggface_file(options)),
+            "sha256_start": file_hash(_vggface_file(options)),
             "channel_order": options.channel_order,
         }
     else:
-        prefix = "face-identity"
-        wanted = {
-            "train": canonical(profile.pretrain_train),
-            "identities": profile.pretrain_faces,
-        }
+        wanted = {"train": canonical(profile.pretrain_train), "identities": profile.pretrain_faces}
     wanted["vgg"] = canonical(profile.vgg)
+    prefix = "vggface" if source == "vggface" else "face-identity"
     found = []
-    for path in sorted(_folder(session).glob(f"{prefix}-*.safetensors")):
-        try:
-            card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+    for path in sorted((session.workspace.cache / "pretrained").glob(f"{prefix}-*.safetensors")):
+        card = read_json(path.with_suffix(".json"), of=path.stem) or {}
         if all(card.get(key) == value for key, value in wanted.items()):
             found.append(path)
     return found
-
-
-def _folder(session: Session) -> Path:
-    return session.workspace.cache / "pretrained"

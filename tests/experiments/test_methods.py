@@ -112,7 +112,7 @@ def test_sizes_at_paper_scale(tmp_path):
     paper = Session("paper", workspace=Workspace(tmp_path), device="cpu", progress=False)
     manifest = planned_manifest(paper.profile.corpus)
     plans = [plan_manifest(name, manifest) for name in NAMES]
-    value = estimate(plans, paper, options=Options("none"), stored=False)
+    value = estimate(plans, paper, options=Options("none"))
     by_name = {(m.experiment, m.method): m for m in value.methods}
     assert all(m.folds == 26 for m in value.methods)
     vgg = {n: parameters(VGG, VGGConfig(), n, 5) for n in (3, 5)}
@@ -145,11 +145,11 @@ def test_work_that_a_store_shares_is_counted_once(tmp_path):
     demo = Session("demo", workspace=Workspace(tmp_path), device="cpu", progress=False)
     manifest, groups = planned_manifest(demo.profile.corpus), demo.profile.ablation_groups
     plans = [plan_manifest(name, manifest, demo.profile) for name in NAMES]
-    value = estimate(plans, demo, options=Options("none"), stored=False)
+    value = estimate(plans, demo, options=Options("none"))
     spatial = [s for s in value.stages if isinstance(s.config, VGGConfig) and s.trains]
     # Four networks from scratch and three fine-tuned, whatever is made of them.
     assert sum(len(s.samples) for s in spatial) == 7 * groups
-    alone = estimate(plans[3:], demo, options=Options("none"), stored=False)
+    alone = estimate(plans[3:], demo, options=Options("none"))
     stages = [s for s in alone.stages if isinstance(s.config, VGGConfig)]
     assert [(len(s.samples), s.shared) for s in stages] == [(groups, 0)] + [(0, groups)] * 4
     flow = demo.profile.vgg
