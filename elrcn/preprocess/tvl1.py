@@ -340,52 +340,32 @@ def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
 
 
 @_compiled
+def _weighed(image, row, column, w0, w1, w2, w3, w4):
+    """Weighted sum of five neighbours in a row."""
+    return (
+        w0 * image[row, column]
+        + w1 * image[row, column + _U1]
+        + w2 * image[row, column + _U2]
+        + w3 * image[row, column + _U3]
+        + w4 * image[row, column + _U4]
+    )
+
+
+@_compiled
 def _warp_run(image, weights, row, column, first, stop, out, i, start):
     """Warp a run of row `i`; its five by five samples begin at `row` and ``column + t``."""
     line, begin = np.uintp(i), np.uintp(start + first)
-    r0 = np.uintp(row)
-    r1, r2, r3, r4 = r0 + _U1, r0 + _U2, r0 + _U3, r0 + _U4
+    r = np.uintp(row)
     for s in range(stop - first):
         t = np.uintp(s) + np.uintp(first)
-        a0, a1, a2 = weights[t], weights[np.uintp(_TILE) + t], weights[np.uintp(2 * _TILE) + t]
-        a3, a4 = weights[np.uintp(3 * _TILE) + t], weights[np.uintp(4 * _TILE) + t]
-        c0 = np.uintp(s) + np.uintp(column + first)
-        c1, c2, c3, c4 = c0 + _U1, c0 + _U2, c0 + _U3, c0 + _U4
-        total = weights[np.uintp(5 * _TILE) + t] * (
-            a0 * image[r0, c0]
-            + a1 * image[r0, c1]
-            + a2 * image[r0, c2]
-            + a3 * image[r0, c3]
-            + a4 * image[r0, c4]
-        )
-        total += weights[np.uintp(6 * _TILE) + t] * (
-            a0 * image[r1, c0]
-            + a1 * image[r1, c1]
-            + a2 * image[r1, c2]
-            + a3 * image[r1, c3]
-            + a4 * image[r1, c4]
-        )
-        total += weights[np.uintp(7 * _TILE) + t] * (
-            a0 * image[r2, c0]
-            + a1 * image[r2, c1]
-            + a2 * image[r2, c2]
-            + a3 * image[r2, c3]
-            + a4 * image[r2, c4]
-        )
-        total += weights[np.uintp(8 * _TILE) + t] * (
-            a0 * image[r3, c0]
-            + a1 * image[r3, c1]
-            + a2 * image[r3, c2]
-            + a3 * image[r3, c3]
-            + a4 * image[r3, c4]
-        )
-        total += weights[np.uintp(9 * _TILE) + t] * (
-            a0 * image[r4, c0]
-            + a1 * image[r4, c1]
-            + a2 * image[r4, c2]
-            + a3 * image[r4, c3]
-            + a4 * image[r4, c4]
-        )
+        a, b, c = weights[t], weights[np.uintp(_TILE) + t], weights[np.uintp(2 * _TILE) + t]
+        d, e = weights[np.uintp(3 * _TILE) + t], weights[np.uintp(4 * _TILE) + t]
+        k = np.uintp(s) + np.uintp(column + first)
+        total = weights[np.uintp(5 * _TILE) + t] * _weighed(image, r, k, a, b, c, d, e)
+        total += weights[np.uintp(6 * _TILE) + t] * _weighed(image, r + _U1, k, a, b, c, d, e)
+        total += weights[np.uintp(7 * _TILE) + t] * _weighed(image, r + _U2, k, a, b, c, d, e)
+        total += weights[np.uintp(8 * _TILE) + t] * _weighed(image, r + _U3, k, a, b, c, d, e)
+        total += weights[np.uintp(9 * _TILE) + t] * _weighed(image, r + _U4, k, a, b, c, d, e)
         out[line, begin + np.uintp(s)] = total
 
 
