@@ -117,16 +117,8 @@ def _reflect(k, n):
 def smooth(image, kernel, step):
     """Gaussian filter, rows then columns, keeping every `step`-th sample of both axes.
 
-    Parameters
-    ----------
-    image : ndarray, shape (ny, nx), float32
-    kernel : ndarray, float64
-        Half kernel, from its centre.
-    step : int
-
-    Returns
-    -------
-    ndarray, shape (ceil(ny / step), ceil(nx / step)), float32
+    `image` (ny, nx) and the result (ceil(ny / step), ceil(nx / step)) are float32; `kernel` is
+    half a kernel, from its centre, float64.
     """
     ny, nx = image.shape
     size = len(kernel)
@@ -289,12 +281,8 @@ def _next_run(cell, inside, first, count):
             x, y = cell[t], cell[_TILE + t]
             if max(high_x, x) - min(low_x, x) > 1 or max(high_y, y) - min(low_y, y) > 1:
                 break
-            low_x, high_x, low_y, high_y = (
-                min(low_x, x),
-                max(high_x, x),
-                min(low_y, y),
-                max(high_y, y),
-            )
+            low_x, high_x = min(low_x, x), max(high_x, x)
+            low_y, high_y = min(low_y, y), max(high_y, y)
             stop = t + 1
     return first, stop, low_x, low_y
 
@@ -549,23 +537,11 @@ def _workspace(height, width):
     return kept[height, width]
 
 
-def solve_scale(level0: np.ndarray, level1: np.ndarray, flow: np.ndarray) -> int:
-    """Improve the flow of one scale, in place.
+def _solve_scale(level0, level1, flow):
+    """Improve the padded flow between two smoothed frames of one scale, in place.
 
     `WARPS` linearisations about the flow so far, each iterated until the mean squared change is
     `EPSILON2` or less.
-
-    Parameters
-    ----------
-    level0, level1 : ndarray, shape (ny, nx), float32
-        Smoothed frames.
-    flow : ndarray, shape (2, ny + 2, columns), float32
-        `padded` flow in pixels: first guess on entry, solution on return.
-
-    Returns
-    -------
-    int
-        Inner iterations done.
     """
     height, width = level0.shape
     work = _workspace(height, width)
@@ -574,20 +550,9 @@ def solve_scale(level0: np.ndarray, level1: np.ndarray, flow: np.ndarray) -> int
     i0[inner], images[0][inner] = level0, level1
     dual[:] = 0
     centred_gradient(images[0], images[1], images[2], width)
-    iterations = 0
     for _ in range(WARPS):
         linearise(i0, images, flow[0], flow[1], warped, width)
-        iterations += iterate(flow[0], flow[1], warped, dual, change, width)
-    return iterations
-
-
-def _normalised(first, second):
-    """Scale the pair jointly to 0..255, if it has any contrast."""
-    low, high = min(first.min(), second.min()), max(first.max(), second.max())
-    if high > low:
-        scale = np.float32(255)
-        return scale * (first - low) / (high - low), scale * (second - low) / (high - low)
-    return first, second
+        iterate(flow[0], flow[1], warped, dual, change, width)
 
 
 def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -603,17 +568,21 @@ def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ndarray, shape (H, W, 2), float32
         Horizontal then vertical motion in pixels.
     """
+    # The pair is scaled jointly to 0..255, if it has any contrast.
+    pair = np.stack([first, second])
+    low, high = pair.min(), pair.max()
+    if high > low:
+        pair = np.float32(255) * (pair - low) / (high - low)
     presmoothing, smoothing = gaussian_kernel(PRESMOOTHING), gaussian_kernel(ZOOM_SIGMA)
-    pyramid = [[smooth(image, presmoothing, 1)] for image in _normalised(first, second)]
-    for levels in pyramid:
-        for _ in range(1, scales_that_fit(*first.shape)):
-            levels.append(smooth(levels[-1], smoothing, 2))
-    flow = width = None
-    for level0, level1 in zip(*map(reversed, pyramid), strict=True):
-        coarse, flow = (flow, width), padded(2, *level0.shape)
-        width = level0.shape[1]
-        if coarse[0] is not None:
+    pyramid = [[smooth(image, presmoothing, 1) for image in pair]]
+    for _ in range(1, scales_that_fit(*first.shape)):
+        pyramid.append([smooth(image, smoothing, 2) for image in pyramid[-1]])
+    flow, width = None, 0
+    for level0, level1 in reversed(pyramid):
+        coarse, coarse_width = flow, width
+        flow, width = padded(2, *level0.shape), level0.shape[1]
+        if coarse is not None:
             for k in range(2):
-                _zoom_flow(coarse[0][k], coarse[1], flow[k], width)
-        solve_scale(level0, level1, flow)
+                _zoom_flow(coarse[k], coarse_width, flow[k], width)
+        _solve_scale(level0, level1, flow)
     return np.ascontiguousarray(flow[:, 1:-1, LEFT : LEFT + width].transpose(1, 2, 0))
