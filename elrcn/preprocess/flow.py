@@ -18,12 +18,11 @@ def check_frames(frames) -> np.ndarray:
     """Return `frames` as an array (T, H, W), T > 0; raise `ElrcnError` if they are none."""
     try:
         frames = np.asarray(frames)
-    except ValueError:
-        what = "frames of several sizes"
-    else:
         if frames.ndim == 3 and frames.size:
             return frames
         what = f"an array of shape {frames.shape}"
+    except ValueError:
+        what = "frames of several sizes"
     raise ElrcnError(
         f"A clip is grey frames of one size, (frames, height, width); this is {what}.",
         fix="stack the clip's grey frames, onset to offset, into one array of three axes",
@@ -96,7 +95,7 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol") -> np.ndarray:
     ----------
     frames : array_like, shape (T, H, W)
         Grey frames, 0..255.
-    method : str
+    method : {"ipol", "opencv"}
         See `tvl1_flow`.
 
     Returns

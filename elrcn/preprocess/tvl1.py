@@ -296,17 +296,11 @@ def _first_run(cell, inside, count, start, columns):
     """
     low_x, high_x = _span(cell, inside, 0, count)
     low_y, high_y = _span(cell, inside, _TILE, count)
-    if high_x - low_x > 1 or high_y - low_y > 1 or low_x > high_x:
-        return _next_run(cell, inside, 0, count)
-    first, stop = 0, (count + 7) // 8 * 8
-    if start + low_x >= 1 and start + low_x + stop + 3 <= columns:
-        return first, stop, low_x, low_y
-    stop = count
-    while inside[first] == _INT0:
-        first += 1
-    while inside[stop - 1] == _INT0:
-        stop -= 1
-    return first, stop, low_x, low_y
+    stop = (count + 7) // 8 * 8
+    together = low_x <= high_x and high_x - low_x <= 1 and high_y - low_y <= 1
+    if together and start + low_x >= 1 and start + low_x + stop + 3 <= columns:
+        return 0, stop, low_x, low_y
+    return _next_run(cell, inside, 0, count)
 
 
 @_disjoint
@@ -473,23 +467,9 @@ def iterate(u1, u2, warped, dual, change, nx):
     The padding carries the boundary conditions: 0 for the dual variables (divergence) and a copy
     of the last row and column for the flow (forward gradient), so that no loop has a special case.
 
-    Parameters
-    ----------
-    u1, u2 : ndarray, shape (ny + 2, columns), float32
-        Padded flow in pixels: first guess on entry, solution on return.
-    warped : ndarray, shape (4, ny + 2, columns), float32
-        See `linearise`.
-    dual : ndarray, shape (4, ny + 2, columns), float32
-        Dual variables of both components, kept from warp to warp.
-    change : ndarray, shape (ny + 2, columns), float32
-        Working memory.
-    nx : int
-        Width in pixels.
-
-    Returns
-    -------
-    int
-        Iterations done.
+    All arrays are `padded` images, `nx` pixels wide: the flow `u1`, `u2` in pixels (first guess on
+    entry, solution on return), the four of `linearise` in `warped`, the four dual variables, kept
+    from warp to warp, in `dual`, working memory in `change`. Returns the iterations done.
     """
     ny = u1.shape[0] - 2
     dx, dy, constant, inverse = warped[0], warped[1], warped[2], warped[3]
