@@ -21,21 +21,8 @@ POLYHEDRA = ("icosahedron", "dodecahedron")
 def face_directions(polyhedron: str = "icosahedron", half: bool = False) -> np.ndarray:
     """Return unit vectors (x, y, t) from the centre of a regular polyhedron through its faces.
 
-    Parameters
-    ----------
-    polyhedron : {"icosahedron", "dodecahedron"}
-        20 or 12 faces.
-    half : bool
-        One of each pair of opposite directions: 10 or 6.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (directions, 3)
-
-    Raises
-    ------
-    ElrcnError
-        If the polyhedron is unknown.
+    An icosahedron has 20 and a dodecahedron 12, shape (directions, 3); with `half` there is one of
+    each pair of opposite directions. Raises `ElrcnError` if the polyhedron is unknown.
     """
     golden, signs = (1 + 5**0.5) / 2, (-1.0, 1.0)
     if polyhedron == "icosahedron":
@@ -69,25 +56,11 @@ def neighbour_threshold(directions: np.ndarray) -> float:
 
 
 def quantise(gradients: np.ndarray, directions: np.ndarray, threshold: float, half: bool = False):
-    """Distribute gradient vectors over directions, keeping their lengths (Section 2.2).
+    """Distribute mean gradients (..., 3) in x, y and t over `directions` (D, 3) (Section 2.2).
 
-    ``q = |g| r / |r|`` with ``r = max(directions g / |g| - threshold, 0)``.
-
-    Parameters
-    ----------
-    gradients : numpy.ndarray, shape (..., 3)
-        Mean gradients (x, y, t).
-    directions : numpy.ndarray, shape (D, 3)
-        Unit vectors.
-    threshold : float
-        Cosine that a projection must exceed.
-    half : bool
-        Opposite gradients count alike.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (..., D)
-        Each of Euclidean length of its gradient (0 where no projection exceeds the threshold).
+    ``q = |g| r / |r|`` with ``r = max(directions g / |g| - threshold, 0)``, shape (..., D), has the
+    length of its gradient, or 0 where no projection exceeds the threshold, a cosine. With `half`
+    opposite gradients count alike.
     """
     # Project the unit gradient on the face normals, subtract the cosine between neighbouring ones
     # so that one exactly on a normal votes for it alone, and share the gradient's length out among

@@ -44,10 +44,7 @@ def _read_whole(path):
 def read_grey(path: str | Path) -> np.ndarray:
     """Decode one frame as grey levels, shape (H, W), uint8.
 
-    Raises
-    ------
-    ElrcnError
-        If the file cannot be read, is no image, or is cut short.
+    Raises `ElrcnError` if the file cannot be read, is no image, or is cut short.
     """
     data = np.frombuffer(_read_whole(path), np.uint8)
     try:
@@ -62,15 +59,7 @@ def read_grey(path: str | Path) -> np.ndarray:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """Bring a grey image to `size` x `size`: area averages down, bilinear up.
 
-    Parameters
-    ----------
-    image : ndarray, shape (H, W)
-        Any numeric dtype; computed in float32, so that no grey level is rounded.
-    size : int
-
-    Returns
-    -------
-    ndarray, shape (size, size), float32
+    Of any numeric dtype; computed and returned in float32, so that no grey level is rounded.
     """
     image = np.asarray(image, np.float32)
     if image.shape == (size, size):
@@ -105,11 +94,10 @@ def read_clip(paths, size: int, clip: str = "", tim_length: int = 0, crops=None)
     ElrcnError
         If a frame cannot be decoded or is cut short, or the frames differ in size.
     """
-    n = len(paths)
-    needed = range(n)
-    if tim_length > 1 and n > 1:
-        needed = frames_needed(n, tim_length).tolist()
-    for t in sorted(set(range(n)) - set(needed)):
+    needed = list(range(len(paths)))
+    if tim_length > 1 and len(paths) > 1:
+        needed = frames_needed(len(paths), tim_length).tolist()
+    for t in sorted(set(range(len(paths))) - set(needed)):
         _read_whole(paths[t])
     out = np.empty((len(needed), size, size), np.float32)
     shape = None
@@ -190,11 +178,6 @@ def augment(frames: np.ndarray, variant: str) -> np.ndarray:
     ndarray, shape (n, S, S), float32
         Beyond its edge a frame is continued by its reflection; bicubic interpolation, so that
         values may leave 0..255 a little.
-
-    Raises
-    ------
-    ElrcnError
-        If there is no such variant.
     """
     if not variant:
         return frames
@@ -209,19 +192,8 @@ def augment(frames: np.ndarray, variant: str) -> np.ndarray:
 def augment_flow(flow: np.ndarray, variant: str) -> np.ndarray:
     """Flow that the transformed frames have if `flow` is that of the frames as they are.
 
-    For checks and pictures; training computes the flow of the transformed frames.
-
-    Parameters
-    ----------
-    flow : ndarray, shape (S, S, 2)
-        Pixels.
-    variant : str
-        See `transform`.
-
-    Returns
-    -------
-    ndarray, shape (S, S, 2), float32
-        The field moved to its new places, its vectors mirrored, turned or enlarged as well.
+    The field (S, S, 2) in pixels is moved to its new places, its vectors mirrored, turned or
+    enlarged as well. For checks and pictures; training computes the flow of transformed frames.
     """
     matrix = transform(variant, flow.shape[0])
     planes = [augment(plane[None], variant)[0] for plane in np.moveaxis(flow, 2, 0)]

@@ -46,12 +46,7 @@ class Crop:
     height: int
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
-        """Cut the face out of a grey frame; what lies outside it repeats its border.
-
-        Returns
-        -------
-        ndarray, shape (height, width), float32
-        """
+        """Cut the face out of a grey frame, whose border is repeated outside it; float32."""
         return cv2.warpAffine(
             np.asarray(frame, np.float32),
             np.array(self.matrix).reshape(2, 3),
@@ -99,17 +94,10 @@ def require_dlib() -> None:
 
 
 def find_landmarks(frame: np.ndarray) -> np.ndarray | None:
-    """Find the 68 landmarks of the largest face of a grey frame (H, W), uint8.
+    """Find the landmarks of the largest face of a grey frame (H, W), uint8: x and y in pixels.
 
-    Returns
-    -------
-    ndarray, shape (68, 2), float64, or None
-        x and y in pixels; None if there is no face.
-
-    Raises
-    ------
-    ElrcnError
-        If dlib or its landmark model is not installed.
+    Gives (68, 2) float64, or None if there is no face. Raises `ElrcnError` if dlib or its landmark
+    model is not installed.
     """
     dlib, predictor = _dlib(), _predictor()
     if not hasattr(_local, "detector"):  # a detector keeps state: one a thread
@@ -147,11 +135,6 @@ def face_crop(landmarks: np.ndarray) -> Crop:
     The crop is as wide as the jaw and `MARGIN` on each side, ends `MARGIN` below the chin, and has
     the aspect of CASME II's cropped frames. Its scale is the frame's; resizing it completes the
     similarity, by area averages instead of point samples.
-
-    Parameters
-    ----------
-    landmarks : ndarray, shape (68, 2)
-        As `find_landmarks` gives them.
     """
     turn, upright = _pose(np.asarray(landmarks, float))
     left, right = upright[_JAW, 0].min(), upright[_JAW, 0].max()
@@ -162,14 +145,9 @@ def face_crop(landmarks: np.ndarray) -> Crop:
 
 
 def follow_crops(landmarks: np.ndarray, window: int = 9) -> list[Crop]:
-    """One transform a frame, from landmarks smoothed over time; all of the first crop's size.
+    """One transform a frame, from landmarks (n, 68, 2) smoothed over time; all of one size.
 
-    Parameters
-    ----------
-    landmarks : ndarray, shape (n, 68, 2)
-        Frames without a face filled in from their neighbours by the caller.
-    window : int
-        Frames of the moving average; 1 follows every jitter.
+    `window` is the number of frames of the moving average; 1 follows every jitter.
     """
     landmarks = np.asarray(landmarks, float)
     n = len(landmarks)
@@ -189,19 +167,10 @@ def follow_crops(landmarks: np.ndarray, window: int = 9) -> list[Crop]:
 
 
 def clip_crops(frames, every_frame: bool = False) -> list[Crop] | None:
-    """Find the transform of each frame of a clip.
+    """Find the crops of a clip: one for all frames, or one a frame that follows the face.
 
-    Parameters
-    ----------
-    frames : iterable of ndarray, shape (H, W), uint8
-        Grey frames, onset first; only the first is read unless `every_frame`.
-    every_frame : bool
-        Follow the face (`follow_crops`). By default one transform serves all.
-
-    Returns
-    -------
-    list of Crop, or None
-        One crop (for all frames), or one a frame; None if the onset frame has no face.
+    `frames` are grey, uint8, onset first; only the first is read unless `every_frame`. None if
+    the onset frame has no face.
     """
     frames = iter(frames)
     landmarks = find_landmarks(next(frames))
