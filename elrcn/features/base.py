@@ -78,7 +78,7 @@ def block_edges(length: int, blocks: int, what: str) -> np.ndarray:
     return np.floor(np.arange(blocks + 1) * length / blocks + 0.5).astype(np.int64)
 
 
-def block_of(length: int, blocks: int, what: str) -> np.ndarray:
+def block_index(length: int, blocks: int, what: str) -> np.ndarray:
     """Part that each of 0..`length` - 1 lies in, (length,) int64; see `block_edges`."""
     return np.repeat(np.arange(blocks), np.diff(block_edges(length, blocks, what)))
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.base import ClipDescriptor, LinearSVM, block_of
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_index
 
 
 def orientation_bins(p: np.ndarray, q: np.ndarray, bins: int, symmetric: bool = True) -> np.ndarray:
@@ -112,8 +112,8 @@ class HOOF(ClipDescriptor):
         p, q = (np.asarray(clip[:, k], dtype=np.float64) for k in (0, 1))
         frames, height, width = p.shape
         rows, columns = self.blocks
-        row = block_of(height, rows, "rows")
-        block = row[:, None] * columns + block_of(width, columns, "columns")
+        row = block_index(height, rows, "rows")
+        block = row[:, None] * columns + block_index(width, columns, "columns")
         magnitude = np.hypot(p, q)
         magnitude[magnitude < self.min_magnitude] = 0
         place = np.arange(frames)[:, None, None] * (rows * columns) + block

@@ -14,7 +14,7 @@ from numba import njit
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.base import ClipDescriptor, LinearSVM, block_of
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_index
 
 PLANES = ("XY", "XT", "YT")
 
@@ -238,7 +238,7 @@ class LBPTOP(ClipDescriptor):
         parts = ((times, 1, "frames"), (rows, columns * times, "rows"), (columns, times, "columns"))
         for axis, (number, step, what) in enumerate(parts):
             length = volume.shape[axis]
-            blocks[axis, :length] = step * block_of(length, number, what)
+            blocks[axis, :length] = step * block_index(length, number, what)
         tables = _tables(*volume.shape[1:], points, tuple(self.radii), self.interpolation)
         hist = np.zeros((rows * columns * times, 3, max(sizes)), dtype=np.int64)
         _count(

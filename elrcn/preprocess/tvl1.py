@@ -114,48 +114,36 @@ def _reflect(k, n):
 
 
 @_exact
+def _smooth_columns(image, kernel, step):
+    """Filter each column, keeping every `step`-th row."""
+    n, columns = image.shape
+    rows = (n + step - 1) // step
+    out = np.empty((rows, columns), np.float32)
+    total = np.empty(columns, np.float64)
+    for i in range(rows):
+        middle = i * step
+        # G I = g0 I(i) + sum_k gk (I(i - k) + I(i + k)), a row of pixels at a time.
+        for j in range(columns):
+            total[j] = kernel[0] * image[middle, j]
+        for k in range(1, len(kernel)):
+            weight = kernel[k]
+            above, below = np.uintp(_reflect(middle - k, n)), np.uintp(_reflect(middle + k, n))
+            for j in range(columns):
+                total[j] += weight * (np.float64(image[above, j]) + image[below, j])
+        for j in range(columns):
+            out[i, j] = total[j]
+    return out
+
+
 def smooth(image, kernel, step):
     """Gaussian filter, rows then columns, keeping every `step`-th sample of both axes.
 
     `image` (ny, nx) and the result (ceil(ny / step), ceil(nx / step)) are float32; `kernel` is
     half a kernel, from its centre, float64.
     """
-    ny, nx = image.shape
-    size = len(kernel)
-    rows, columns = (ny + step - 1) // step, (nx + step - 1) // step
-    lines = np.empty((ny, columns), np.float32)
-    wide = np.empty(nx + 2 * size, np.float64)
-    total = np.empty(nx, np.float64)
-    for i in range(ny):
-        for j in range(nx):
-            wide[size + j] = image[i, j]
-        for j in range(size):
-            wide[size - 1 - j] = image[i, _reflect(-1 - j, nx)]
-            wide[size + nx + j] = image[i, _reflect(nx + j, nx)]
-        centre = np.uintp(size)
-        # G I = g0 I(j) + sum_k gk (I(j - k) + I(j + k)), along the row, then along the column.
-        for j in range(nx):
-            total[j] = kernel[0] * wide[centre + np.uintp(j)]
-        for k in range(1, size):
-            weight, left, right = kernel[k], np.uintp(size - k), np.uintp(size + k)
-            for j in range(nx):
-                total[j] += weight * (wide[left + np.uintp(j)] + wide[right + np.uintp(j)])
-        for j in range(columns):
-            lines[i, j] = total[j * step]
-    out = np.empty((rows, columns), np.float32)
-    for i in range(rows):
-        middle = i * step
-        for j in range(columns):
-            total[j] = kernel[0] * lines[middle, j]
-        for k in range(1, size):
-            weight = kernel[k]
-            above = np.uintp(_reflect(middle - k, ny))
-            below = np.uintp(_reflect(middle + k, ny))
-            for j in range(columns):
-                total[j] += weight * (np.float64(lines[above, j]) + lines[below, j])
-        for j in range(columns):
-            out[i, j] = total[j]
-    return out
+    for _ in range(2):
+        image = _smooth_columns(np.ascontiguousarray(image.T), kernel, step)
+    return image
 
 
 @_exact
