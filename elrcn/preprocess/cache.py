@@ -11,15 +11,7 @@ import numpy as np
 
 from elrcn.config import PreprocessConfig, canonical, config_hash
 from elrcn.errors import ElrcnError
-from elrcn.files import (
-    code_hash,
-    is_whole,
-    open_folder,
-    read_array,
-    set_aside,
-    side_by_side,
-    write_array,
-)
+from elrcn.files import code_hash, is_whole, open_folder, set_aside, side_by_side, write_array
 from elrcn.preprocess.clips import check_config, in_time, read_clip, stack_clip
 from elrcn.preprocess.faces import clip_key, find_crops
 
@@ -36,7 +28,7 @@ def _damaged(path: Path) -> ElrcnError:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """Open a stored clip without reading its values; raises if it is missing or damaged."""
+    """Map a stored clip into memory, read-only; raises if it is missing or damaged."""
     try:
         if is_whole(path):
             return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -145,9 +137,7 @@ class StackArray:
         """Give a clip, read-only; kept for those who read it again, as long as few bytes are."""
         clip = self._held.get(path)
         if clip is None:
-            clip = read_array(path)
-            if clip is None:
-                raise _damaged(path)
+            clip = np.array(_mapped(path))
             clip.flags.writeable = False
             if (1 + len(self._held)) * clip.nbytes <= HELD_BYTES:
                 self._held[path] = clip
@@ -167,14 +157,7 @@ class StackArray:
     def everything(self, names: Sequence[str] | None = None) -> StackArray:
         """Plain clips, then those of each variant in `names` (default: all), as one array.
 
-        Returns
-        -------
-        StackArray, shape ((1 + variants) * clips, T, channels, H, W)
-
-        Raises
-        ------
-        ElrcnError
-            If there is no variant of that name.
+        Raises `ElrcnError` if there is no variant of that name.
         """
         names = tuple(self.variants) if names is None else tuple(names)
         if unknown := [name for name in names if name not in self.variants]:

@@ -230,12 +230,9 @@ def find_crops(
 
     Parameters
     ----------
-    manifest : Manifest
     align : {"none", "face", "face-follow"}
         See `elrcn.config.PreprocessConfig`.
-    cache : str or Path
-        Folder.
-    workers, progress
+    manifest, cache, workers, progress
         As `elrcn.preprocess.cache.build_clips`.
 
     Returns

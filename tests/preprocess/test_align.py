@@ -187,6 +187,16 @@ def test_faces_are_found_once(clips, tmp_path, monkeypatch):
     assert len(stacks) == len(first) and len(stacks.findings) == 1
 
 
+def test_a_damaged_record_of_a_face_is_made_again(clips, tmp_path):
+    found = crops.find_crops(clips, "face", tmp_path, progress=False)
+    (record,) = (p for p in tmp_path.glob("*/*.json") if b"matrix" in p.read_bytes())
+    text = record.read_text()
+    record.write_text(text.replace('"width": ', '"width": 1'))
+    with pytest.warns(RuntimeWarning, match="made again"):
+        assert crops.find_crops(clips, "face", tmp_path, progress=False) == found
+    assert record.read_text() == text
+
+
 def test_clips_without_a_face_can_be_left_out_by_their_findings(clips, tmp_path):
     _, findings = crops.find_crops(clips, "face", tmp_path, progress=False)
     without = [finding.clip for finding in findings if finding.kind == "no-face"]
