@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 OBJECTIVE_CLASSES = ("I", "II", "III", "IV", "V", "VI", "VII")
@@ -101,6 +101,11 @@ class ParsedUnits:
     unparsed: tuple[str, ...]
     unclear: bool
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Numbers of the units, sides and intensities dropped, alternatives included."""
+        return frozenset(unit.number for unit in self.units)
+
 
 def normalise_text(value) -> str:
     """Return a sheet cell as one line of text: 4.0 becomes "4", blanks around "+" go.
@@ -129,16 +134,6 @@ def parse(value) -> ParsedUnits:
     return _Parser(text).result()
 
 
-def parse_action_units(text) -> tuple[ActionUnit, ...]:
-    """Return the units of an action-unit cell in the order written; see `parse`. Never raises."""
-    return parse(text).units
-
-
-def unit_numbers(units: Iterable[ActionUnit]) -> frozenset[int]:
-    """Return the numbers of `units`, sides and intensities dropped, alternatives included."""
-    return frozenset(unit.number for unit in units)
-
-
 def objective_class(numbers: Iterable[int]) -> str:
     """Return the objective class, "I" to "VII", of a set of action units.
 
@@ -156,7 +151,7 @@ class _Parser:
     """Recursive descent over the pieces between operators; collects instead of raising."""
 
     def __init__(self, text):
-        whole = _protect_sides(text)
+        whole = _SLASHED_SIDES.sub(lambda found: found[0].replace("/", _SLASH), text)
         self.pieces = [p.strip() for p in _SPLIT.split(whole) if p and p.strip()]
         self.at = 0
         self.units: list[ActionUnit] = []
@@ -198,10 +193,7 @@ class _Parser:
             self.at += 1
             readings += [r for r in self._atom(depth, reference) if r not in readings]
         if several:
-            self.units[first:] = [
-                ActionUnit(u.number, u.side, u.intensity, True, u.reference)
-                for u in self.units[first:]
-            ]
+            self.units[first:] = [replace(unit, uncertain=True) for unit in self.units[first:]]
             # A piece that did not parse ("12 or nothing") leaves an empty reading, not a unit.
             readings = [r for r in readings if r] or [frozenset()]
         return readings[:_MOST_READINGS]
@@ -242,10 +234,6 @@ class _Parser:
         intensity = (match["intensity"] or "").upper()
         self.units.append(ActionUnit(number, side, intensity, doubt, reference))
         return [frozenset([number])]
-
-
-def _protect_sides(text: str) -> str:
-    return _SLASHED_SIDES.sub(lambda m: m[0].replace("/", _SLASH), text)
 
 
 def _combine(left, right):

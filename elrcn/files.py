@@ -16,7 +16,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -100,20 +100,13 @@ def write(path: str | Path, content: str | bytes, fix: str = "") -> Path:
 
 
 def _to_disk(path: Path) -> None:
-    if path.is_dir():
-        # Some file systems cannot open, so not sync, a folder.
-        with suppress(OSError):
-            _sync(path)
-    else:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    # Some file systems cannot open, so not sync, a folder.
+    with suppress(OSError) if path.is_dir() else nullcontext():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _remove(path: Path) -> None:
@@ -135,11 +128,8 @@ def sweep(folder: str | Path) -> None:
 def set_aside(path: str | Path, why: str = "it is damaged") -> Path | None:
     """Move what lies at `path` out of the way, and say so in a warning.
 
-    Returns
-    -------
-    Path or None
-        Where it is now: a hidden neighbour ending in ``.damaged``. None if there was nothing, or
-        it could not be renamed and was removed.
+    Returns where it is now, a hidden neighbour ending in ``.damaged``; None if there was nothing,
+    or it could not be renamed and was removed.
     """
     path = Path(path)
     if not os.path.lexists(path):
@@ -169,28 +159,28 @@ def file_digest(path: str | Path) -> str:
 def known_digest(path: str | Path) -> str:
     """Give `file_digest` of a large file, read once a process; "" if it cannot be read."""
     try:
-        about = os.stat(path)
-        return _known_digest(str(path), about.st_ino, about.st_size, about.st_mtime_ns)
+        return _known_digest(str(path), *_state(path))
     except OSError:
         return ""
 
 
 @lru_cache(maxsize=64)
-def _known_digest(path: str, inode: int, size: int, modified: int) -> str:
+def _known_digest(path: str, *state: int) -> str:
     return file_digest(path)
 
 
+def _state(path: str | Path) -> tuple[int, int, int]:
+    """Tell size, inode and time of change, by which a process knows a file that it has read."""
+    about = os.stat(path)
+    return about.st_size, about.st_ino, about.st_mtime_ns
+
+
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Store `array` as .npy with a digest behind it: all of it or nothing.
+    """Store `array` as .npy with a digest behind it: all of it or nothing, see `replacing`.
 
     The digest stands after the last value, where readers of .npy do not look. It covers the names
     of the file and its folder too, which say what the values are: the whole array of another clip
     or network is not taken for this one.
-
-    Raises
-    ------
-    ElrcnError
-        If it cannot be written.
     """
     with replacing(path) as part:
         with open(part, "wb") as file:
@@ -223,34 +213,25 @@ def is_whole(path: str | Path) -> bool:
     A process reads a file for this once, and again only if its size or time of change differ.
     """
     try:
-        about = os.stat(path)
+        return _is_whole(str(path), *_state(path))
     except OSError:
         return False
-    return _is_whole(str(path), about.st_ino, about.st_size, about.st_mtime_ns)
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_whole(path: str, inode: int, size: int, modified: int) -> bool:
+def _is_whole(path: str, size: int, *state: int) -> bool:
     digest, left = hashlib.sha256(_place(path)), size - _FOOT_SIZE
-    try:
-        with open(path, "rb") as file:
-            while left > 0 and (block := file.read(min(left, 1 << 20))):
-                digest.update(block)
-                left -= len(block)
-            return left == 0 and file.read() == _FOOT + digest.hexdigest().encode()
-    except OSError:
-        return False
+    with open(path, "rb") as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            digest.update(block)
+            left -= len(block)
+        return left == 0 and file.read() == _FOOT + digest.hexdigest().encode()
 
 
 def write_json(path: str | Path, value: dict[str, Any], of: str = "") -> None:
     """Store `value` as JSON with a digest under the key ``sha256``: all of it or nothing.
 
-    Parameters
-    ----------
-    path : path
-    value : dict
-    of : str
-        What `value` belongs to, covered by the digest; the same must be said when it is read.
+    The digest covers `of` too, what the value belongs to: the same must be said when it is read.
     """
     value = json.loads(json.dumps(value))
     write(path, json.dumps({**value, "sha256": _json_digest(value, of)}, indent=1) + "\n")
@@ -277,15 +258,10 @@ def _json_digest(value: dict[str, Any], of: str) -> str:
 def computed_once(path: str | Path) -> Iterator[None]:
     """Let one process at a time make what lies at `path`, while others wait.
 
-    Whoever enters looks first whether it has been made meanwhile. The lock lies in the folder
-    ``.locks`` beside `path`, where all processes that could make it meet, on other machines too.
-    The system frees the lock of a process that is killed. Where no lock can be had nothing is
-    locked: the work may then be done twice, and `replacing` keeps files whole.
-
-    Parameters
-    ----------
-    path : path
-        File or folder to be made.
+    Whoever enters looks first whether that file or folder has been made meanwhile. The lock lies in
+    the folder ``.locks`` beside `path`, where all processes that could make it meet, on other
+    machines too. The system frees the lock of a process that is killed. Where no lock can be had
+    nothing is locked: the work may then be done twice, and `replacing` keeps files whole.
     """
     path, lock = Path(path).absolute(), None
     try:
@@ -353,13 +329,7 @@ def side_by_side(
 
 
 def open_folder(folder: Path, about: dict) -> None:
-    """Make the cache folder `folder` with `about` in it; clear what killed processes left there.
-
-    Raises
-    ------
-    ElrcnError
-        If the folder cannot be made.
-    """
+    """Make the cache folder `folder` with `about` in it; clear what killed processes left there."""
     sweep(folder)
     if not (folder / "config.json").is_file():
         fix = "make room on that disk, or choose a cache folder that you may write to"
@@ -369,11 +339,13 @@ def open_folder(folder: Path, about: dict) -> None:
 # --- what made it --------------------------------------------------------------------------------
 
 
-def code_hash(*parts: str, alone: Iterable[str] = (), length: int = 16) -> str:
-    """Hash the code of modules and of all they import inside this package.
+def code_hash(*parts: str, alone: Iterable[str] = ()) -> str:
+    """Hash the code of modules and of all they import inside this package: 16 hex digits.
 
-    Blind to comments and docstrings, and to modules that hold no arithmetic (settings are in the
-    keys by their values).
+    Changes when code does that the parts can reach by imports, wherever these stand; so a stored
+    result is never taken for that of other code, and a changed caption costs nothing. Blind to
+    comments and docstrings, and to modules that hold no arithmetic (settings are in the keys by
+    their values).
 
     Parameters
     ----------
@@ -381,19 +353,11 @@ def code_hash(*parts: str, alone: Iterable[str] = (), length: int = 16) -> str:
         Paths below ``elrcn/``, such as ``"models"`` or ``"preprocess/flow.py"``.
     alone : iterable of str
         Modules whose own code counts, but not what they import.
-    length : int
-        Hex digits kept.
-
-    Returns
-    -------
-    str
-        Changes when code does that the parts can reach by imports, wherever these stand; so a
-        stored result is never taken for that of other code, and a changed caption costs nothing.
     """
     digest = hashlib.sha256()
     for path in sorted({*import_closure(*parts), *alone}):
         digest.update(f"{path}\n{_module(_PACKAGE / path)[0]}\n".encode())
-    return digest.hexdigest()[:length]
+    return digest.hexdigest()[:16]
 
 
 def import_closure(*parts: str) -> frozenset[str]:
@@ -432,18 +396,12 @@ def _module(path: Path) -> tuple[str, tuple[Path, ...]]:
 def _files_of(name: str) -> Iterator[Path]:
     """Files that ``import name`` runs: each package on the way, then the module."""
     first, *rest = name.split(".")
-    folder = _PACKAGE
-    if first != _PACKAGE.name:
-        return
-    for part in rest:
-        if (folder / f"{part}.py").is_file():
-            yield folder / f"{part}.py"
-            return
-        folder = folder / part
-        if not folder.is_dir():
-            return
-        if (folder / "__init__.py").is_file():
-            yield folder / "__init__.py"
+    place = _PACKAGE
+    for part in rest if first == _PACKAGE.name else ():
+        place = place / part
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                yield path
 
 
 def library_versions() -> dict[str, str]:

@@ -17,19 +17,10 @@ from elrcn.facs import EMOTIONS, OBJECTIVE_CLASSES
 from elrcn.files import replacing
 
 COLUMNS = (
-    "clip_id",
-    "database",
-    "subject",
-    "frames",
-    "onset",
-    "apex",
-    "offset",
-    "fps",
-    "action_units",
-    "emotion",
-    "objective_class",
-    "sha256",
-)
+    "clip_id", "database", "subject", "frames", "onset", "apex", "offset", "fps",
+    "action_units", "emotion", "objective_class", "sha256",
+)  # fmt: skip
+_NUMBERS = {"onset": "int64", "apex": "Int64", "offset": "int64", "fps": float}
 _TEXT = ("clip_id", "database", "subject", "action_units", "emotion", "objective_class", "sha256")
 
 #: Kind of a finding to what is counted, the weightiest first.
@@ -108,12 +99,11 @@ class Findings(list[Finding]):
 
 def count_by_kind(findings: Iterable[Finding]) -> str:
     """Return findings counted by kind, such as "9 clips without frames, 1 row written twice"."""
-    counts = Counter(finding.kind for finding in findings)
-    return ", ".join(
-        f"{counts[kind]} " + phrase.format(s="s" * (counts[kind] > 1), es="es" * (counts[kind] > 1))
-        for kind, phrase in KINDS.items()
-        if counts[kind]
-    )
+    counts, parts = Counter(finding.kind for finding in findings), []
+    for kind, phrase in KINDS.items():
+        if n := counts[kind]:
+            parts.append(f"{n} " + phrase.format(s="s" * (n > 1), es="es" * (n > 1)))
+    return ", ".join(parts)
 
 
 def remark_line(findings: Iterable[Finding]) -> str:
@@ -192,7 +182,6 @@ class Manifest:
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV (UTF-8, frames as a JSON array), replacing `path` atomically."""
-        path = Path(path)
         table = self.table.assign(frames=[json.dumps(list(f)) for f in self.table["frames"]])
         with replacing(path) as part:
             table.to_csv(part, index=False, lineterminator="\n")
@@ -201,31 +190,21 @@ class Manifest:
     def from_csv(cls, path: str | Path, roots: Mapping[str, Path] | None = None) -> Manifest:
         """Read what `to_csv` wrote.
 
-        Raises
-        ------
-        ElrcnError
-            If the file is missing, is no manifest, or a row breaks a rule.
+        Raises `ElrcnError` if the file is missing, is no manifest, or a row breaks a rule.
         """
-        path = Path(path)
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
             _require_columns(table)
             table["frames"] = [tuple(map(str, json.loads(f))) for f in table["frames"]]
-            for name in ("onset", "offset"):
-                table[name] = table[name].astype("int64")
-            table["apex"] = table["apex"].replace("", pd.NA).astype("Int64")
-            table["fps"] = table["fps"].astype(float)
-            return cls(table, dict(roots or {}))
+            table["apex"] = table["apex"].replace("", pd.NA)
+            return cls(table.astype(_NUMBERS), dict(roots or {}))
         except ElrcnError as error:
-            raise ElrcnError(error.what, where=path, fix=_REBUILD) from None
+            what = error.what
         except OSError as error:
-            raise ElrcnError(
-                f"The manifest cannot be read: {error.strerror or error}.", where=path, fix=_REBUILD
-            ) from None
+            what = f"The manifest cannot be read: {error.strerror or error}."
         except (ValueError, TypeError) as error:
-            raise ElrcnError(
-                f"This is not a manifest: {str(error).splitlines()[0]}.", where=path, fix=_REBUILD
-            ) from None
+            what = f"This is not a manifest: {str(error).splitlines()[0]}."
+        raise ElrcnError(what, where=path, fix=_REBUILD)
 
 
 _REBUILD = "write it anew with `elrcn manifest build`"
@@ -234,10 +213,7 @@ _REBUILD = "write it anew with `elrcn manifest build`"
 def concat(manifests: Iterable[Manifest]) -> Manifest:
     """Return one manifest with the clips of all, in order.
 
-    Raises
-    ------
-    ElrcnError
-        If a clip id occurs twice or two manifests give one database different roots.
+    Raises `ElrcnError` if a clip id occurs twice or two manifests give one database other roots.
     """
     manifests = list(manifests)
     roots: dict[str, Path] = {}
@@ -271,9 +247,9 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     table = table.loc[:, list(COLUMNS)].reset_index(drop=True)
     for name in _TEXT:
         table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
-    table = table.astype({"onset": "int64", "apex": "Int64", "offset": "int64", "fps": float})
+    table = table.astype(_NUMBERS)
     table["frames"] = pd.Series([tuple(f) for f in table["frames"]], dtype=object)
-    apex = table["apex"]
+    apex, count = table["apex"], table["frames"].map(len)
     rules = {
         "the clip id occurs twice": table["clip_id"].duplicated(),
         "the clip id is blank": table["clip_id"] == "",
@@ -292,14 +268,13 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
         "the objective class is not one of I to VII": ~table["objective_class"].isin(
             OBJECTIVE_CLASSES
         ),
-        "there are no frames": [len(f) == 0 for f in table["frames"]],
+        "there are no frames": count == 0,
         "a frame's path leads outside the root": [
             any(not is_inside(one) for one in f) for f in table["frames"]
         ],
-        "there are more frames than onset..offset holds": [
-            len(f) > b - a + 1
-            for f, a, b in zip(table["frames"], table["onset"], table["offset"], strict=True)
-        ],
+        "there are more frames than onset..offset holds": (
+            count > table["offset"] - table["onset"] + 1
+        ),
     }
     for rule, broken in rules.items():
         broken = np.asarray(broken, dtype=bool)

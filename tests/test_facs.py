@@ -9,9 +9,7 @@ from elrcn.facs import (
     normalise_text,
     objective_class,
     parse,
-    parse_action_units,
     possible_classes,
-    unit_numbers,
 )
 
 
@@ -48,7 +46,6 @@ def test_spellings(written, units):
     parsed = parse(written)
     assert list(parsed.units) == units
     assert parsed.unparsed == ()
-    assert parse_action_units(written) == parsed.units
 
 
 def test_alternatives_stay_apart():
@@ -56,7 +53,7 @@ def test_alternatives_stay_apart():
     assert parsed.readings == (frozenset({6, 15}), frozenset({12, 15}))
     assert [unit.uncertain for unit in parsed.units] == [True, True, False]
     assert possible_classes(parsed) == {"V", "VII"}
-    assert unit_numbers(parsed.units) == {6, 12, 15}
+    assert parsed.numbers == {6, 12, 15}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def test_alternatives_stay_apart():
 def test_what_is_no_unit_is_reported(written, unparsed, numbers):
     parsed = parse(written)
     assert parsed.unparsed == unparsed
-    assert unit_numbers(parsed.units) == numbers
+    assert parsed.numbers == numbers
 
 
 def test_a_question_mark_is_kept_as_unclear():
@@ -144,7 +141,7 @@ def test_nothing_makes_the_parser_fail(cell):
         assert set(unit.side) <= set("LRATBU/")
         assert set(unit.intensity) <= set("ABCDE/")
     assert 1 <= len(parsed.readings) <= 64
-    assert all(reading <= unit_numbers(parsed.units) for reading in parsed.readings)
+    assert all(reading <= parsed.numbers for reading in parsed.readings)
     assert possible_classes(parsed) <= set(OBJECTIVE_CLASSES)
     text = normalise_text(cell)
     if text.strip("+,;&/()? ") and not parsed.units:
@@ -163,4 +160,4 @@ units = st.builds(
 
 @given(st.lists(units, max_size=8))
 def test_units_written_down_are_read_back(written):
-    assert list(parse_action_units(" + ".join(map(str, written)))) == written
+    assert list(parse(" + ".join(map(str, written))).units) == written

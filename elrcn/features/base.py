@@ -60,23 +60,15 @@ class ClipDescriptor(TransformerMixin, BaseEstimator):
                 f"least {self.channels} channel(s), not {shape}.",
                 fix="pass grey sequences (HOG-3D, LBP-TOP) or flow stacks (HOOF)",
             )
-        indices = tqdm(
-            range(len(X)), desc=type(self).__name__, unit="clip", disable=not self.progress
-        )
+        name, silent = type(self).__name__, not self.progress
+        indices = tqdm(range(len(X)), name, unit="clip", disable=silent)
         return np.stack([self.describe(np.asarray(X[i])) for i in indices])
 
 
 def block_edges(length: int, blocks: int, what: str) -> np.ndarray:
-    """Borders of `blocks` nearly equal parts of 0..`length`: round(i * length / blocks).
+    """Borders of nearly equal parts of 0..`length`: round(i length / blocks), i = 0..blocks.
 
-    Returns
-    -------
-    numpy.ndarray of int64, shape (blocks + 1,)
-
-    Raises
-    ------
-    ElrcnError
-        If there is less than one pixel or frame a part.
+    Raises `ElrcnError` if there is less than one pixel or frame (`what`) a part.
     """
     if blocks < 1 or length < blocks:
         raise ElrcnError(
@@ -86,14 +78,13 @@ def block_edges(length: int, blocks: int, what: str) -> np.ndarray:
     return np.floor(np.arange(blocks + 1) * length / blocks + 0.5).astype(np.int64)
 
 
-def block_means(values: np.ndarray, axis: int, blocks: int, what: str) -> np.ndarray:
-    """Means of `values` over `blocks` nearly equal parts of `axis`, which keeps its place.
+def block_index(length: int, blocks: int, what: str) -> np.ndarray:
+    """Part that each of 0..`length` - 1 lies in, (length,) int64; see `block_edges`."""
+    return np.repeat(np.arange(blocks), np.diff(block_edges(length, blocks, what)))
 
-    Raises
-    ------
-    ElrcnError
-        As `block_edges`.
-    """
+
+def block_means(values: np.ndarray, axis: int, blocks: int, what: str) -> np.ndarray:
+    """Means of `values` over `blocks` parts of `axis`, which keeps its place; see `block_edges`."""
     edges = block_edges(values.shape[axis], blocks, what)
     sizes = np.diff(edges).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
     return np.add.reduceat(values, edges[:-1], axis=axis) / sizes
@@ -199,8 +190,3 @@ class MajorityClassifier(DummyClassifier):
     def predict_proba(self, X) -> np.ndarray:
         """1 for the largest training class, 0 for the others: (clips, classes)."""
         return super().predict_proba(np.zeros((len(X), 1)))
-
-
-def majority_classifier() -> MajorityClassifier:
-    """Classifier that always answers the largest training class."""
-    return MajorityClassifier()

@@ -19,19 +19,10 @@ SUMMED = (0, 1, 3)
 
 
 def apex_step(flow: np.ndarray) -> int:
-    """Step after which the face is displaced most from onset.
+    """Step (0..T - 1) after which the face is displaced most from onset.
 
-    The steps' flows are added up, pixel by pixel; the apex is where the mean length of the sums is
-    greatest, the first such step if several are.
-
-    Parameters
-    ----------
-    flow : numpy.ndarray, shape (T, 2, H, W)
-        p and q of each step, pixels per frame.
-
-    Returns
-    -------
-    int, 0..T - 1
+    The flows (T, 2, H, W) of the steps, p and q, are added up pixel by pixel; the apex is where the
+    mean length of the sums is greatest, the first such step if several are.
     """
     p, q = np.cumsum(flow, axis=0, dtype=np.float64).swapaxes(0, 1)
     return int(np.hypot(p, q).mean(axis=(1, 2)).argmax())
@@ -95,20 +86,9 @@ class FlowSums(ClipDescriptor):
 
 
 def flow_sums_svm(C: float = 1.0, **options) -> Pipeline:
-    """Flow sums, standardised, and a linear SVM.
+    """`FlowSums` with `options`, standardised over the training clips, and `LinearSVM`.
 
-    Parameters
-    ----------
-    C : float
-        Penalty of the SVM; 1 suits standardised values.
-    **options
-        Parameters of `FlowSums`.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Steps ``features``, ``scale`` (mean 0 and deviation 1 over the training clips) and ``svm``;
-        `predict_proba` is not calibrated.
+    The penalty `C` of 1 suits standardised values. Steps: ``features``, ``scale``, ``svm``.
     """
     features, scale, svm = FlowSums(**options), StandardScaler(), LinearSVM(C=C)
     return Pipeline([("features", features), ("scale", scale), ("svm", svm)])

@@ -21,21 +21,8 @@ POLYHEDRA = ("icosahedron", "dodecahedron")
 def face_directions(polyhedron: str = "icosahedron", half: bool = False) -> np.ndarray:
     """Return unit vectors (x, y, t) from the centre of a regular polyhedron through its faces.
 
-    Parameters
-    ----------
-    polyhedron : {"icosahedron", "dodecahedron"}
-        20 or 12 faces.
-    half : bool
-        One of each pair of opposite directions: 10 or 6.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (directions, 3)
-
-    Raises
-    ------
-    ElrcnError
-        If the polyhedron is unknown.
+    An icosahedron has 20 and a dodecahedron 12, shape (directions, 3); with `half` there is one of
+    each pair of opposite directions. Raises `ElrcnError` if the polyhedron is unknown.
     """
     golden, signs = (1 + 5**0.5) / 2, (-1.0, 1.0)
     if polyhedron == "icosahedron":
@@ -69,29 +56,15 @@ def neighbour_threshold(directions: np.ndarray) -> float:
 
 
 def quantise(gradients: np.ndarray, directions: np.ndarray, threshold: float, half: bool = False):
-    """Distribute gradient vectors over directions, keeping their lengths (Section 2.2).
+    """Distribute mean gradients (..., 3) in x, y and t over `directions` (D, 3) (Section 2.2).
 
-    ``q = |g| r / |r|`` with ``r = max(directions g / |g| - threshold, 0)``.
-
-    Parameters
-    ----------
-    gradients : numpy.ndarray, shape (..., 3)
-        Mean gradients (x, y, t).
-    directions : numpy.ndarray, shape (D, 3)
-        Unit vectors.
-    threshold : float
-        Cosine that a projection must exceed.
-    half : bool
-        Opposite gradients count alike.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (..., D)
-        Each of Euclidean length of its gradient (0 where no projection exceeds the threshold).
+    ``q = |g| r / |r|`` with ``r = max(directions g / |g| - threshold, 0)``, shape (..., D), has the
+    length of its gradient, or 0 where no projection exceeds the threshold, a cosine. With `half`
+    opposite gradients count alike.
     """
-    # Klaeser et al.: project the unit gradient on the face normals, subtract the cosine between
-    # neighbouring normals so that one exactly on a normal votes for it alone, and share the
-    # gradient's length out among what stays positive.
+    # Project the unit gradient on the face normals, subtract the cosine between neighbouring ones
+    # so that one exactly on a normal votes for it alone, and share the gradient's length out among
+    # what stays positive.
     length = np.linalg.norm(gradients, axis=-1, keepdims=True)
     unit = np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0)
     projected = unit @ directions.T
@@ -177,50 +150,26 @@ class HOG3D(ClipDescriptor):
         threshold = self.threshold
         if threshold is None:
             threshold = neighbour_threshold(face_directions(self.polyhedron))
-        gradients = np.stack(np.gradient(volume)[::-1], axis=-1)  # (T, H, W, [x, y, t])
-        boxes = self._box_means(gradients)
+        s, (rows, columns), (cy, cx, ct) = self.subblocks, self.blocks, self.cells
+        boxes = np.stack(np.gradient(volume)[::-1], axis=-1)  # (T, H, W, [x, y, t])
+        parts = {"frames": ct * s, "rows": rows * cy * s, "columns": columns * cx * s}
+        for axis, (what, number) in enumerate(parts.items()):
+            boxes = block_means(boxes, axis, number, what)
         shares = quantise(boxes, directions, threshold, self.half)
-        s, (rows, columns) = self.subblocks, self.blocks
-        cy, cx, ct = self.cells
         # (time, s, block row, cell row, s, block column, cell column, s, direction)
         shares = shares.reshape(ct, s, rows, cy, s, columns, cx, s, len(directions))
         cells = shares.sum(axis=(1, 4, 7)).transpose(1, 3, 2, 4, 0, 5)
-        return self._normalise(cells.reshape(rows * columns, -1)).ravel()
+        descriptors = _unit_rows(cells.reshape(rows * columns, -1))
+        if self.cutoff is not None:
+            descriptors = _unit_rows(np.minimum(descriptors, self.cutoff))
+        return descriptors.ravel()
 
-    def _box_means(self, gradients: np.ndarray) -> np.ndarray:
-        parts = (
-            (self.cells[2] * self.subblocks, "frames"),
-            (self.blocks[0] * self.cells[0] * self.subblocks, "rows"),
-            (self.blocks[1] * self.cells[1] * self.subblocks, "columns"),
-        )
-        means = gradients
-        for axis, (number, what) in enumerate(parts):
-            means = block_means(means, axis, number, what)
-        return means
 
-    def _normalise(self, descriptors: np.ndarray) -> np.ndarray:
-        for cutoff in (self.cutoff, None):
-            length = np.linalg.norm(descriptors, axis=1, keepdims=True)
-            descriptors = descriptors / np.where(length > 0, length, 1)
-            if cutoff is None:
-                break
-            descriptors = np.minimum(descriptors, cutoff)
-        return descriptors
+def _unit_rows(values):
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return values / np.where(length > 0, length, 1)
 
 
 def hog3d_svm(C: float = 10000.0, **options) -> Pipeline:
-    """HOG-3D and the linear SVM of the other baselines.
-
-    Parameters
-    ----------
-    C : float
-        Penalty of the SVM.
-    **options
-        Parameters of `HOG3D`.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Steps ``features`` and ``svm``; `predict_proba` is not calibrated.
-    """
+    """`HOG3D` with `options` and `LinearSVM` with penalty `C`: steps ``features`` and ``svm``."""
     return Pipeline([("features", HOG3D(**options)), ("svm", LinearSVM(C=C))])

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.base import ClipDescriptor, LinearSVM, block_edges
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_index
 
 
 def orientation_bins(p: np.ndarray, q: np.ndarray, bins: int, symmetric: bool = True) -> np.ndarray:
@@ -112,9 +112,8 @@ class HOOF(ClipDescriptor):
         p, q = (np.asarray(clip[:, k], dtype=np.float64) for k in (0, 1))
         frames, height, width = p.shape
         rows, columns = self.blocks
-        row = np.repeat(np.arange(rows), np.diff(block_edges(height, rows, "rows")))
-        column = np.repeat(np.arange(columns), np.diff(block_edges(width, columns, "columns")))
-        block = row[:, None] * columns + column
+        row = block_index(height, rows, "rows")
+        block = row[:, None] * columns + block_index(width, columns, "columns")
         magnitude = np.hypot(p, q)
         magnitude[magnitude < self.min_magnitude] = 0
         place = np.arange(frames)[:, None, None] * (rows * columns) + block
@@ -128,18 +127,5 @@ class HOOF(ClipDescriptor):
 
 
 def hoof_svm(C: float = 10000.0, **options) -> Pipeline:
-    """HOOF and the linear SVM of the other baselines.
-
-    Parameters
-    ----------
-    C : float
-        Penalty of the SVM.
-    **options
-        Parameters of `HOOF`.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Steps ``features`` and ``svm``; `predict_proba` is not calibrated.
-    """
+    """`HOOF` with `options` and `LinearSVM` with penalty `C`: steps ``features`` and ``svm``."""
     return Pipeline([("features", HOOF(**options)), ("svm", LinearSVM(C=C))])

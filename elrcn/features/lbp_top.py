@@ -14,7 +14,7 @@ from numba import njit
 from sklearn.pipeline import Pipeline
 
 from elrcn.errors import ElrcnError
-from elrcn.features.base import ClipDescriptor, LinearSVM, block_edges
+from elrcn.features.base import ClipDescriptor, LinearSVM, block_index
 
 PLANES = ("XY", "XT", "YT")
 
@@ -234,25 +234,17 @@ class LBPTOP(ClipDescriptor):
         bins = np.zeros((3, 2 ** max(points)), dtype=np.int32)
         for plane, number in enumerate(points):
             bins[plane, : 2**number] = uniform_bins(number)
-        block_of = np.zeros((3, max(volume.shape)), dtype=np.int64)
+        blocks = np.zeros((3, max(volume.shape)), dtype=np.int64)
         parts = ((times, 1, "frames"), (rows, columns * times, "rows"), (columns, times, "columns"))
         for axis, (number, step, what) in enumerate(parts):
-            edges = block_edges(volume.shape[axis], number, what)
-            block_of[axis, : volume.shape[axis]] = np.repeat(
-                np.arange(number) * step, np.diff(edges)
-            )
+            length = volume.shape[axis]
+            blocks[axis, :length] = step * block_index(length, number, what)
+        tables = _tables(*volume.shape[1:], points, tuple(self.radii), self.interpolation)
         hist = np.zeros((rows * columns * times, 3, max(sizes)), dtype=np.int64)
         _count(
-            volume.ravel(),
-            volume.shape,
-            margin,
-            *_tables(*volume.shape[1:], points, tuple(self.radii), self.interpolation),
-            np.array(points),
-            bins,
-            block_of,
-            np.float32(self.tolerance),
-            hist,
-        )
+            volume.ravel(), volume.shape, margin, *tables, np.array(points), bins, blocks,
+            np.float32(self.tolerance), hist,
+        )  # fmt: skip
         values = hist.astype(np.float64)
         if self.normalise:
             values /= np.maximum(values.sum(axis=2, keepdims=True), 1)
@@ -260,19 +252,5 @@ class LBPTOP(ClipDescriptor):
 
 
 def lbp_top_svm(C: float = 10000.0, **options) -> Pipeline:
-    """LBP-TOP and a linear SVM: the baseline of Tables I to III.
-
-    Parameters
-    ----------
-    C : float
-        Penalty of the SVM (Section IV-B: 10000).
-    **options
-        Parameters of `LBPTOP`.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Steps ``features`` and ``svm``. Its `predict_proba` is not calibrated: see
-        `elrcn.features.base.LinearSVM`.
-    """
+    """`LBPTOP` with `options` and `LinearSVM` with penalty `C`: steps ``features`` and ``svm``."""
     return Pipeline([("features", LBPTOP(**options)), ("svm", LinearSVM(C=C))])

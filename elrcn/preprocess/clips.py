@@ -16,7 +16,16 @@ from elrcn.preprocess.strain import optical_strain
 from elrcn.preprocess.tim import frames_needed, interpolate
 
 
-def _read(path):
+def _damaged(path):
+    return ElrcnError(
+        "A frame is damaged, empty or cut short.",
+        where=path,
+        fix="unpack or copy this file again, or leave the clip out",
+    )
+
+
+def _read_whole(path):
+    """Bytes of a frame file, not decoded; raises if it is missing, empty or cut short."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -27,42 +36,21 @@ def _read(path):
         ) from None
     # Decoders fill a missing end with grey; what OpenCV alone can read is left to it.
     problem, _ = examine(data)
-    return data if problem in ("", UNKNOWN) else None
-
-
-def _damaged(path):
-    return ElrcnError(
-        "A frame is damaged, empty or cut short.",
-        where=path,
-        fix="unpack or copy this file again, or leave the clip out",
-    )
-
-
-def check_complete(path: str | Path) -> None:
-    """Raise `ElrcnError` if a frame file is missing, empty or cut short, without decoding it."""
-    if _read(path) is None:
+    if problem not in ("", UNKNOWN):
         raise _damaged(path)
+    return data
 
 
 def read_grey(path: str | Path) -> np.ndarray:
-    """Decode one frame as grey levels.
+    """Decode one frame as grey levels, shape (H, W), uint8.
 
-    Returns
-    -------
-    ndarray, shape (H, W), uint8
-
-    Raises
-    ------
-    ElrcnError
-        If the file cannot be read, is no image, or is cut short.
+    Raises `ElrcnError` if the file cannot be read, is no image, or is cut short.
     """
-    data = _read(path)
-    image = None
-    if data is not None:
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-        except cv2.error:
-            image = None
+    data = np.frombuffer(_read_whole(path), np.uint8)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        image = None
     if image is None:
         raise _damaged(path)
     return image
@@ -71,24 +59,13 @@ def read_grey(path: str | Path) -> np.ndarray:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """Bring a grey image to `size` x `size`: area averages down, bilinear up.
 
-    Parameters
-    ----------
-    image : ndarray, shape (H, W)
-        Any numeric dtype; computed in float32, so that no grey level is rounded.
-    size : int
-        Side in pixels.
-
-    Returns
-    -------
-    ndarray, shape (size, size), float32
+    Of any numeric dtype; computed and returned in float32, so that no grey level is rounded.
     """
     image = np.asarray(image, np.float32)
     if image.shape == (size, size):
         return image
-    shrinking = min(image.shape) >= size
-    return cv2.resize(
-        image, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    )
+    how = cv2.INTER_AREA if min(image.shape) >= size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=how)
 
 
 def read_clip(paths, size: int, clip: str = "", tim_length: int = 0, crops=None) -> np.ndarray:
@@ -99,7 +76,6 @@ def read_clip(paths, size: int, clip: str = "", tim_length: int = 0, crops=None)
     paths : sequence of Path
         Frame files in order of time.
     size : int
-        Side in pixels of the result.
     clip : str
         The clip's name, for messages.
     tim_length : int
@@ -118,12 +94,11 @@ def read_clip(paths, size: int, clip: str = "", tim_length: int = 0, crops=None)
     ElrcnError
         If a frame cannot be decoded or is cut short, or the frames differ in size.
     """
-    n = len(paths)
-    needed = range(n)
-    if tim_length > 1 and n > 1:
-        needed = frames_needed(n, tim_length).tolist()
-    for t in sorted(set(range(n)) - set(needed)):
-        check_complete(paths[t])
+    needed = list(range(len(paths)))
+    if tim_length > 1 and len(paths) > 1:
+        needed = frames_needed(len(paths), tim_length).tolist()
+    for t in sorted(set(range(len(paths))) - set(needed)):
+        _read_whole(paths[t])
     out = np.empty((len(needed), size, size), np.float32)
     shape = None
     for k, t in enumerate(needed):
@@ -149,15 +124,6 @@ CROP = 0.9
 _ROTATION = re.compile(r"rotate([+-]\d{1,2}(?:\.\d+)?)")
 
 
-def check_variant(variant: str) -> None:
-    """Raise `ElrcnError` unless `variant` is "" or names a transform."""
-    if variant not in ("", "mirror", "crop") and not _ROTATION.fullmatch(variant):
-        raise ElrcnError(
-            f"There is no augmentation {variant!r}.",
-            fix='choose "mirror", "crop", a rotation by degrees such as "rotate+4", or "" for none',
-        )
-
-
 def transform(variant: str, size: int) -> np.ndarray:
     """Where a variant moves the points of a square picture.
 
@@ -168,7 +134,7 @@ def transform(variant: str, size: int) -> np.ndarray:
         so many degrees, counterclockwise if positive. "crop": the middle `CROP` of the side,
         enlarged to the whole. "": nothing.
     size : int
-        Side in pixels.
+        Side of the picture.
 
     Returns
     -------
@@ -180,11 +146,15 @@ def transform(variant: str, size: int) -> np.ndarray:
     ElrcnError
         If there is no such variant.
     """
-    check_variant(variant)
-    centre = (size - 1) / 2
     if variant == "mirror":
         return np.array([[-1.0, 0, size - 1], [0, 1, 0]])
     turn = _ROTATION.fullmatch(variant)
+    if not turn and variant not in ("", "crop"):
+        raise ElrcnError(
+            f"There is no augmentation {variant!r}.",
+            fix='choose "mirror", "crop", a rotation by degrees such as "rotate+4", or "" for none',
+        )
+    centre = (size - 1) / 2
     angle = float(turn[1]) if turn else 0.0
     scale = 1 / CROP if variant == "crop" else 1.0
     return cv2.getRotationMatrix2D((centre, centre), angle, scale)
@@ -208,69 +178,43 @@ def augment(frames: np.ndarray, variant: str) -> np.ndarray:
     ndarray, shape (n, S, S), float32
         Beyond its edge a frame is continued by its reflection; bicubic interpolation, so that
         values may leave 0..255 a little.
-
-    Raises
-    ------
-    ElrcnError
-        If there is no such variant.
     """
-    check_variant(variant)
     if not variant:
         return frames
     frames = np.asarray(frames, np.float32)
     if variant == "mirror":
         return np.ascontiguousarray(frames[:, :, ::-1])
-    matrix = transform(variant, frames.shape[1])
-    return np.stack([_warp(frame, matrix) for frame in frames])
+    matrix, size = transform(variant, frames.shape[1]), frames.shape[:0:-1]
+    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT_101}
+    return np.stack([cv2.warpAffine(frame, matrix, size, **how) for frame in frames])
 
 
 def augment_flow(flow: np.ndarray, variant: str) -> np.ndarray:
     """Flow that the transformed frames have if `flow` is that of the frames as they are.
 
-    For checks and pictures; training computes the flow of the transformed frames.
-
-    Parameters
-    ----------
-    flow : ndarray, shape (S, S, 2)
-        Pixels.
-    variant : str
-        See `transform`.
-
-    Returns
-    -------
-    ndarray, shape (S, S, 2), float32
-        The field moved to its new places, its vectors mirrored, turned or enlarged as well.
+    The field (S, S, 2) in pixels is moved to its new places, its vectors mirrored, turned or
+    enlarged as well. For checks and pictures; training computes the flow of transformed frames.
     """
     matrix = transform(variant, flow.shape[0])
     planes = [augment(plane[None], variant)[0] for plane in np.moveaxis(flow, 2, 0)]
     return np.stack(planes, axis=2) @ matrix[:, :2].T.astype(np.float32)
 
 
-def _warp(plane, matrix):
-    return cv2.warpAffine(
-        plane,
-        matrix,
-        plane.shape[::-1],
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-
-
+#: Order of the channels of a stack: p, q and |v| in px/frame, strain, grey levels 0..255.
 CHANNELS = ("flow_x", "flow_y", "flow_magnitude", "strain", "grey")
-"""Order of the channels of a stack: p, q and |v| in px/frame, strain, grey levels 0..255."""
-
-
+#: No alignment; one transform a clip; one a frame, smoothed over time.
 ALIGNMENTS = ("none", "face", "face-follow")
-"""No alignment; one transform a clip; one a frame, smoothed over time."""
 
 
 def check_config(config: PreprocessConfig) -> None:
     """Raise `ElrcnError` for a setting that preprocessing cannot follow."""
-    if config.tim_length < 0 or config.tim_length == 1:
-        raise ElrcnError(
-            f"tim_length is {config.tim_length}.",
-            fix="give at least 2 (a flow needs two frames), or 0 for the clip's own frames",
-        )
+    for name in ("tim_length", "max_frames"):
+        value = getattr(config, name)
+        if value < 0 or value == 1:
+            raise ElrcnError(
+                f"{name} is {value}.",
+                fix="give at least 2 (a flow needs two frames), or 0 for the clip's own frames",
+            )
     if config.flow not in METHODS:
         raise ElrcnError(f"There is no flow {config.flow!r}.", fix=f"choose one of: {METHODS}")
     if config.align not in ALIGNMENTS:
@@ -282,12 +226,7 @@ def check_config(config: PreprocessConfig) -> None:
             f"A size of {config.size} with a flow_size of {config.flow_size} is not possible.",
             fix="16 <= size <= flow_size",
         )
-    if config.max_frames < 0 or config.max_frames == 1:
-        raise ElrcnError(
-            f"max_frames is {config.max_frames}.",
-            fix="give at least 2 (a flow needs two frames), or 0 for all frames of a clip",
-        )
-    check_variant(config.variant)
+    transform(config.variant, config.flow_size)
 
 
 def _check_finite(values, what):
@@ -297,13 +236,13 @@ def _check_finite(values, what):
         raise ElrcnError(
             f"{what} of step {int(steps.argmin()) + 1} of {len(steps)} has values that are "
             "not finite.",
-            fix="look at the clip's frames there; if they are sound, this is a fault of the "
-            "library: leave the clip out and report it",
+            fix="look at the clip's frames there, or leave the clip out; if they are sound, this "
+            "is a fault of the library: report it",
         )
 
 
 def in_time(frames, config):
-    """Interpolate frames by TIM or keep them, transform them if asked to; grey levels 0..255.
+    """Frames after TIM (if any) and augmentation (if any), grey levels 0..255.
 
     Raises `ElrcnError` if there are fewer than two frames, or one has values that are not finite.
     """
@@ -318,7 +257,7 @@ def in_time(frames, config):
     return np.clip(frames, 0, 255)
 
 
-def stack_clip(frames: np.ndarray, config: PreprocessConfig, threads: int = 1) -> np.ndarray:
+def stack_clip(frames: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """Network input of one clip (Sections III-A and III-B).
 
     Resize to ``flow_size``, interpolate in time, transform as ``variant`` says, flow between each
@@ -331,8 +270,6 @@ def stack_clip(frames: np.ndarray, config: PreprocessConfig, threads: int = 1) -
     frames : array_like, shape (n, H, W)
         Grey frames 0..255, onset to offset.
     config : PreprocessConfig
-    threads : int
-        Flows computed at a time; the result does not depend on it.
 
     Returns
     -------
@@ -351,14 +288,10 @@ def stack_clip(frames: np.ndarray, config: PreprocessConfig, threads: int = 1) -
     if frames.shape[1:] != (side, side):
         frames = np.stack([resize(frame, side) for frame in frames])
     frames = in_time(frames, config)
-    flows = flow_sequence(frames, config.flow, threads)
+    flows = flow_sequence(frames, config.flow)
     out = np.empty((len(flows), len(CHANNELS), config.size, config.size), np.float32)
     for t, flow in enumerate(flows):
-        planes = (
-            *np.moveaxis(flow_image(flow), 2, 0),
-            optical_strain(flow),
-            frames[t],
-        )
+        planes = (*np.moveaxis(flow_image(flow), 2, 0), optical_strain(flow), frames[t])
         # One plane at a time: OpenCV's area averaging takes four channels at most.
         for c, plane in enumerate(planes):
             out[t, c] = resize(np.ascontiguousarray(plane), config.size)

@@ -18,11 +18,12 @@ from elrcn.files import code_hash, open_folder, read_json, set_aside, side_by_si
 from elrcn.manifest import Finding
 from elrcn.preprocess.clips import read_grey
 
+#: Height over width of a crop: that of CASME II's own cropped frames.
 ASPECT = 340 / 280
-"""Height over width of a crop: that of CASME II's own cropped frames."""
-
+#: Left free on each side of the jaw and below the chin, in widths of the jaw.
 MARGIN = 0.05
-"""Left free on each side of the jaw and below the chin, in widths of the jaw."""
+#: What to do with a recording whose onset frame shows no face.
+NO_FACE = ("whole", "fail")
 
 _DETECT_SIDE = 800
 _JAW, _RIGHT_EYE, _LEFT_EYE = slice(0, 17), slice(36, 42), slice(42, 48)
@@ -45,12 +46,7 @@ class Crop:
     height: int
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
-        """Cut the face out of a grey frame; what lies outside it repeats its border.
-
-        Returns
-        -------
-        ndarray, shape (height, width), float32
-        """
+        """Cut the face out of a grey frame, whose border is repeated outside it; float32."""
         return cv2.warpAffine(
             np.asarray(frame, np.float32),
             np.array(self.matrix).reshape(2, 3),
@@ -98,24 +94,12 @@ def require_dlib() -> None:
 
 
 def find_landmarks(frame: np.ndarray) -> np.ndarray | None:
-    """Find the 68 landmarks of the largest face of a grey frame.
+    """Find the landmarks of the largest face of a grey frame (H, W), uint8: x and y in pixels.
 
-    Parameters
-    ----------
-    frame : ndarray, shape (H, W), uint8
-
-    Returns
-    -------
-    ndarray, shape (68, 2), float64, or None
-        x and y in pixels; None if there is no face.
-
-    Raises
-    ------
-    ElrcnError
-        If dlib or its landmark model is not installed.
+    Gives (68, 2) float64, or None if there is no face. Raises `ElrcnError` if dlib or its landmark
+    model is not installed.
     """
-    dlib = _dlib()
-    predictor = _predictor()
+    dlib, predictor = _dlib(), _predictor()
     if not hasattr(_local, "detector"):  # a detector keeps state: one a thread
         _local.detector = dlib.get_frontal_face_detector()
     frame = np.ascontiguousarray(frame, np.uint8)
@@ -133,96 +117,60 @@ def find_landmarks(frame: np.ndarray) -> np.ndarray | None:
 
 
 def _pose(landmarks):
-    """Angle of the line of the eyes, and the landmarks turned upright about the origin."""
-    right, left = landmarks[_RIGHT_EYE].mean(0), landmarks[_LEFT_EYE].mean(0)
-    dx, dy = left - right
+    """Rotation about the origin that sets the eyes level, and the landmarks so turned."""
+    dx, dy = landmarks[_LEFT_EYE].mean(0) - landmarks[_RIGHT_EYE].mean(0)
     angle = np.arctan2(dy, dx)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return turn, landmarks @ turn.T
 
 
-def face_crop(landmarks: np.ndarray, margin: float = MARGIN) -> Crop:
+def _crop(turn, x, y, width, height):
+    matrix = np.column_stack([turn, [x, y]]).ravel().tolist()
+    return Crop(tuple(matrix), width, height)
+
+
+def face_crop(landmarks: np.ndarray) -> Crop:
     """Similarity transform that sets the eyes level and cuts the face at its edge.
 
-    The crop is as wide as the jaw and a margin on each side, ends a margin below the chin, and
-    has the aspect of CASME II's cropped frames. Its scale is the frame's; resizing it completes
-    the similarity, by area averages instead of point samples.
-
-    Parameters
-    ----------
-    landmarks : ndarray, shape (68, 2)
-        As `find_landmarks` gives them.
-    margin : float
-        In widths of the jaw, 0..1.
-
-    Returns
-    -------
-    Crop
+    The crop is as wide as the jaw and `MARGIN` on each side, ends `MARGIN` below the chin, and has
+    the aspect of CASME II's cropped frames. Its scale is the frame's; resizing it completes the
+    similarity, by area averages instead of point samples.
     """
     turn, upright = _pose(np.asarray(landmarks, float))
     left, right = upright[_JAW, 0].min(), upright[_JAW, 0].max()
-    border = margin * (right - left)
+    border = MARGIN * (right - left)
     width = max(16, round(right - left + 2 * border))
     height = max(16, round(width * ASPECT))
-    shift = np.array([border - left, height - border - upright[:, 1].max()])
-    return Crop(tuple(np.column_stack([turn, shift]).ravel().tolist()), width, height)
+    return _crop(turn, border - left, height - border - upright[:, 1].max(), width, height)
 
 
-def follow_crops(landmarks: np.ndarray, window: int = 9, margin: float = MARGIN) -> list[Crop]:
-    """Give each frame its own transform, from landmarks smoothed over time.
+def follow_crops(landmarks: np.ndarray, window: int = 9) -> list[Crop]:
+    """One transform a frame, from landmarks (n, 68, 2) smoothed over time; all of one size.
 
-    Parameters
-    ----------
-    landmarks : ndarray, shape (n, 68, 2)
-        Frames without a face filled in from their neighbours by the caller.
-    window : int
-        Frames of the moving average; 1 follows every jitter.
-    margin : float
-        See `face_crop`.
-
-    Returns
-    -------
-    list of Crop
-        All of the first crop's size.
+    `window` is the number of frames of the moving average; 1 follows every jitter.
     """
     landmarks = np.asarray(landmarks, float)
     n = len(landmarks)
     half = min(window // 2, n - 1)
     padded = np.pad(landmarks, ((half, half), (0, 0), (0, 0)), mode="reflect")
     smooth = np.mean([padded[k : k + n] for k in range(2 * half + 1)], axis=0)
-    first = face_crop(smooth[0], margin)
+    first = face_crop(smooth[0])
+    width, height = first.width, first.height
+    border = width * MARGIN / (1 + 2 * MARGIN)
     crops = []
     for points in smooth:
         turn, upright = _pose(points)
         jaw = upright[_JAW, 0]
-        border = first.width * margin / (1 + 2 * margin)
-        shift = np.array(
-            [
-                (first.width - jaw.min() - jaw.max()) / 2,
-                first.height - border - upright[:, 1].max(),
-            ]
-        )
-        matrix = tuple(np.column_stack([turn, shift]).ravel().tolist())
-        crops.append(Crop(matrix, first.width, first.height))
+        x = (width - jaw.min() - jaw.max()) / 2
+        crops.append(_crop(turn, x, height - border - upright[:, 1].max(), width, height))
     return crops
 
 
-def clip_crops(frames, every_frame: bool = False, window: int = 9) -> list[Crop] | None:
-    """Find the transform of each frame of a clip.
+def clip_crops(frames, every_frame: bool = False) -> list[Crop] | None:
+    """Find the crops of a clip: one for all frames, or one a frame that follows the face.
 
-    Parameters
-    ----------
-    frames : iterable of ndarray, shape (H, W), uint8
-        Grey frames, onset first; only the first is read unless `every_frame`.
-    every_frame : bool
-        Follow the face, smoothed over `window` frames. By default one transform serves all.
-    window : int
-        See `follow_crops`.
-
-    Returns
-    -------
-    list of Crop, or None
-        One crop (for all frames), or one a frame; None if the onset frame has no face.
+    `frames` are grey, uint8, onset first; only the first is read unless `every_frame`. None if
+    the onset frame has no face.
     """
     frames = iter(frames)
     landmarks = find_landmarks(next(frames))
@@ -234,10 +182,7 @@ def clip_crops(frames, every_frame: bool = False, window: int = 9) -> list[Crop]
     for frame in frames:
         here = find_landmarks(frame)
         found.append(found[-1] if here is None else here)
-    return follow_crops(np.stack(found), window)
-
-
-NO_FACE = ("whole", "fail")
+    return follow_crops(np.stack(found))
 
 
 def clip_key(manifest, i: int) -> str:
@@ -259,33 +204,19 @@ def is_cropped(frames) -> bool:
     return Path(frames[0]).name.lower().startswith("reg_")
 
 
-def _find(paths, clip, follow, target):
-    frames = (read_grey(path) for path in paths)
+def _find(i, paths, clip, follow, target):
+    """Find the crops of clip `i` and store them as a record; returns both."""
     try:
-        crops = clip_crops(frames, follow)
+        crops = clip_crops((read_grey(path) for path in paths), follow)
     except ElrcnError as error:
         raise ElrcnError(f"Clip {clip}: {error.what}", error.where, error.fix) from None
     record = {"clip": clip, "crops": None if crops is None else [asdict(crop) for crop in crops]}
     write_json(target, record, of=_place(target))
+    return i, record
 
 
 def _place(path):
     return f"{path.parent.name}/{path.name}"
-
-
-def _load(path):
-    """Crops of a record, None where there was no face; raises TypeError if it is no record."""
-    crops = read_json(path, of=_place(path))["crops"]
-    if crops is None:
-        return None
-    return [Crop(tuple(crop["matrix"]), crop["width"], crop["height"]) for crop in crops]
-
-
-def _is_known(path):
-    if read_json(path, of=_place(path)) is None:
-        set_aside(path)
-        return False
-    return True
 
 
 def find_crops(
@@ -294,21 +225,15 @@ def find_crops(
     cache: str | Path,
     workers: int | None = None,
     progress: bool = True,
-    no_face: str = "whole",
 ) -> tuple[list[list[Crop] | None], list[Finding]]:
     """Find the face of every clip that needs it, once.
 
     Parameters
     ----------
-    manifest : Manifest
     align : {"none", "face", "face-follow"}
         See `elrcn.config.PreprocessConfig`.
-    cache : str or Path
-        Folder of the cache.
-    workers, progress
+    manifest, cache, workers, progress
         As `elrcn.preprocess.cache.build_clips`.
-    no_face : {"whole", "fail"}
-        What to do with a clip without a face.
 
     Returns
     -------
@@ -321,12 +246,11 @@ def find_crops(
     Raises
     ------
     ElrcnError
-        If `no_face` is "fail" and a clip has none, or dlib is needed and not installed.
+        If dlib is needed and not installed, or a frame is damaged.
     """
-    if no_face not in NO_FACE:
-        raise ElrcnError(f"There is no choice {no_face!r} for no_face.", fix=f"one of: {NO_FACE}")
     crops: list[list[Crop] | None] = [None] * len(manifest)
-    wanted = [] if align == "none" else [i for i in range(len(manifest)) if _wants(manifest, i)]
+    frames = manifest.table["frames"].tolist()
+    wanted = [i for i in range(len(crops)) if align != "none" and not is_cropped(frames[i])]
     if not wanted:
         return crops, []
     code = code_hash(alone=("preprocess/faces.py", "preprocess/clips.py"))
@@ -334,54 +258,26 @@ def find_crops(
     open_folder(folder, {"kind": "crops", "align": align})
     clips = [str(clip) for clip in manifest.table["clip_id"]]
     targets = {i: folder / f"{clip_key(manifest, i)}.json" for i in wanted}
-    missing = [i for i in wanted if not _is_known(targets[i])]
+    records = {i: read_json(path, of=_place(path)) for i, path in targets.items()}
+    missing = [i for i in wanted if records[i] is None]
+    for i in missing:
+        set_aside(targets[i])
     if missing:
         require_dlib()
     follow = align == "face-follow"
-    jobs = ((_find, manifest.frame_paths(i), clips[i], follow, targets[i]) for i in missing)
+    jobs = ((_find, i, manifest.frame_paths(i), clips[i], follow, targets[i]) for i in missing)
     # Threads: decoding and the search for faces run outside the interpreter's lock.
-    for _ in side_by_side(
+    for i, record in side_by_side(
         jobs, len(missing), title="faces", total=len(wanted), workers=workers, threads=True,
         progress=progress,
     ):  # fmt: skip
-        pass
+        records[i] = record
     findings = []
     for i in wanted:
-        crops[i] = _load(targets[i])
-        if crops[i] is None:
+        found = records[i]["crops"]
+        if found is None:
             what = "No face was found in the onset frame; the whole frame is used."
-            where = manifest.table["frames"].iloc[i][0]
-            findings.append(Finding("remark", what, where, clips[i], "no-face"))
-    if findings and no_face == "fail":
-        names = ", ".join(finding.clip for finding in findings)
-        raise ElrcnError(
-            f"No face was found in the onset frame of: {names}.",
-            where=manifest.frame_paths(clips.index(findings[0].clip))[0],
-            fix="use no_face='whole', or leave these clips out",
-        )
+            findings.append(Finding("remark", what, frames[i][0], clips[i], "no-face"))
+        else:
+            crops[i] = [Crop(tuple(c["matrix"]), c["width"], c["height"]) for c in found]
     return crops, findings
-
-
-def _wants(manifest, i):
-    return not is_cropped(manifest.table.iloc[i]["frames"])
-
-
-def drop_faceless(manifest, align: str, cache: str | Path, workers=None, progress=True):
-    """Leave out the clips in which no face was found.
-
-    Parameters
-    ----------
-    manifest, align, cache, workers, progress
-        As `find_crops`.
-
-    Returns
-    -------
-    manifest : Manifest
-    findings : list of Finding
-        An error for each clip left out.
-    """
-    _, findings = find_crops(manifest, align, cache, workers, progress)
-    without = {finding.clip for finding in findings}
-    kept = manifest.subset(~manifest.table["clip_id"].isin(without).to_numpy())
-    what = "No face was found in the onset frame; the clip is left out."
-    return kept, [Finding("error", what, f.where, f.clip, "error") for f in findings]

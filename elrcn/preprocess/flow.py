@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -12,8 +11,6 @@ from elrcn.errors import ElrcnError
 from elrcn.preprocess.tvl1 import ipol_flow
 
 METHODS = ("ipol", "opencv")
-
-# One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
 _local = threading.local()
 
 
@@ -21,12 +18,11 @@ def check_frames(frames) -> np.ndarray:
     """Return `frames` as an array (T, H, W), T > 0; raise `ElrcnError` if they are none."""
     try:
         frames = np.asarray(frames)
-    except ValueError:
-        what = "frames of several sizes"
-    else:
         if frames.ndim == 3 and frames.size:
             return frames
         what = f"an array of shape {frames.shape}"
+    except ValueError:
+        what = "frames of several sizes"
     raise ElrcnError(
         f"A clip is grey frames of one size, (frames, height, width); this is {what}.",
         fix="stack the clip's grey frames, onset to offset, into one array of three axes",
@@ -50,19 +46,6 @@ def _check_pair(first, second):
     return first, second
 
 
-def _opencv_default(first, second):
-    if not hasattr(_local, "default"):
-        _local.default = cv2.optflow.DualTVL1OpticalFlow_create()
-    # OpenCV multiplies floating point frames by 255.
-    return _local.default.calc(first / 255, second / 255, None)
-
-
-_SOLVERS = {
-    "ipol": ipol_flow,
-    "opencv": _opencv_default,
-}
-
-
 def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np.ndarray:
     """TV-L1 optical flow from `first` to `second`: ``first(x) = second(x + flow(x))``.
 
@@ -84,32 +67,36 @@ def tvl1_flow(first: np.ndarray, second: np.ndarray, method: str = "ipol") -> np
     Raises
     ------
     ElrcnError
-        If the frames differ in size, are too small or hold NaN or infinity, or there is no such
-        method.
+        If the frames differ in size, are too small or not finite, or there is no such method.
 
     References
     ----------
     Zach, Pock and Bischof, DAGM 2007, doi:10.1007/978-3-540-74936-3_22; Sanchez, Meinhardt-Llopis
     and Facciolo, IPOL 3 (2013), doi:10.5201/ipol.2013.26.
     """
-    if method not in _SOLVERS:
+    if method not in METHODS:
         raise ElrcnError(
             f"There is no optical flow method {method!r}.", fix=f"choose one of: {METHODS}"
         )
-    return _SOLVERS[method](*_check_pair(first, second))
+    first, second = _check_pair(first, second)
+    if method == "ipol":
+        return ipol_flow(first, second)
+    # One OpenCV object a thread: it keeps its buffers between calls and is not re-entrant.
+    if not hasattr(_local, "opencv"):
+        _local.opencv = cv2.optflow.DualTVL1OpticalFlow_create()
+    # OpenCV multiplies floating point frames by 255.
+    return _local.opencv.calc(first / 255, second / 255, None)
 
 
-def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) -> np.ndarray:
+def flow_sequence(frames: np.ndarray, method: str = "ipol") -> np.ndarray:
     """Flow between each frame and the next.
 
     Parameters
     ----------
     frames : array_like, shape (T, H, W)
         Grey frames, 0..255.
-    method : str
+    method : {"ipol", "opencv"}
         See `tvl1_flow`.
-    threads : int
-        Pairs computed at a time; the result does not depend on it.
 
     Returns
     -------
@@ -123,32 +110,13 @@ def flow_sequence(frames: np.ndarray, method: str = "ipol", threads: int = 1) ->
     """
     frames = check_frames(frames)
     out = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
-
-    def one(t):
+    for t in range(len(out)):
         out[t] = tvl1_flow(frames[t], frames[t + 1], method)
-
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one, range(len(out))))
-    else:
-        for t in range(len(out)):
-            one(t)
     return out
 
 
 def eight_bit(levels: np.ndarray) -> np.ndarray:
-    """Levels as Octave's ``uint8()`` stores them: rounded, halves up, and saturating at 0 and 255.
-
-    Parameters
-    ----------
-    levels : array_like
-        Image levels of any value.
-
-    Returns
-    -------
-    ndarray, float32
-        Whole numbers 0..255.
-    """
+    """Whole levels 0..255 (float32) as Octave's ``uint8()`` stores them: halves up, saturating."""
     return np.floor(np.clip(np.asarray(levels, np.float32), 0, 255) + np.float32(0.5))
 
 

@@ -53,19 +53,15 @@ def _strain_row(u, v, u_left, v_left, u_above, v_above, out, i):
 @_compiled
 def _magnitude(vectors, out):
     height, width = out.shape
-    bits = np.empty((4, width), np.uint32)
+    bits = np.empty((2, 2, width), np.uint32)  # components of two rows, even and odd
     rows = bits.view(np.float32)
-    u, v, odd_u, odd_v = rows[0], rows[1], rows[2], rows[3]
-    _split_row(vectors, 0, bits[0], bits[1])
-    # Nothing lies above the first row: it takes its own place, and u_y and v_y are zero.
-    _strain_row(u, v, u, v, u, v, out, 0)
-    for i in range(1, height):
-        if i % 2:
-            _split_row(vectors, i, bits[2], bits[3])
-            _strain_row(odd_u, odd_v, odd_u, odd_v, u, v, out, i)
-        else:
-            _split_row(vectors, i, bits[0], bits[1])
-            _strain_row(u, v, u, v, odd_u, odd_v, out, i)
+    for i in range(height):
+        here = i % 2
+        # Nothing lies above the first row: it takes its own place, and u_y and v_y are zero.
+        above = 1 - here if i else here
+        _split_row(vectors, i, bits[here, 0], bits[here, 1])
+        u, v = rows[here, 0], rows[here, 1]
+        _strain_row(u, v, u, v, rows[above, 0], rows[above, 1], out, i)
 
 
 def optical_strain(flow: np.ndarray) -> np.ndarray:

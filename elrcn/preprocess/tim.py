@@ -43,7 +43,7 @@ def tim_matrix(n: int, length: int) -> np.ndarray:
     Raises
     ------
     ElrcnError
-        If `n` < 2 or `length` < 1.
+        If there are fewer frames, or fewer are wanted.
 
     References
     ----------
@@ -79,10 +79,6 @@ def frames_needed(n: int, length: int) -> np.ndarray:
 
     Fewer than `n` only where every sample falls on a frame, that is where ``length - 1`` divides
     ``n - 1``; elsewhere TIM reads all frames.
-
-    Returns
-    -------
-    ndarray, shape (<= n,), int
     """
     return np.flatnonzero(tim_matrix(n, length).any(axis=1))
 
@@ -136,12 +132,8 @@ def _combine(frames, weights, out):
             for k in range(min(4, n - i)):
                 _load(frames, i + k, start, size, blocks, k)
             for t in range(length):
-                w0, w1, w2, w3 = (
-                    weights[i, t],
-                    weights[i + 1, t],
-                    weights[i + 2, t],
-                    weights[i + 3, t],
-                )
+                w0, w1 = weights[i, t], weights[i + 1, t]
+                w2, w3 = weights[i + 2, t], weights[i + 3, t]
                 if w0 != 0 or w1 != 0 or w2 != 0 or w3 != 0:
                     _add_four(sums, t, blocks, w0, w1, w2, w3, size)
         for t in range(length):
@@ -178,9 +170,7 @@ def interpolate(frames: np.ndarray, length: int) -> np.ndarray:
     if frames.dtype not in (np.uint8, np.float32):
         frames = frames.astype(np.float32)
     n, height, width = frames.shape
-    matrix = tim_matrix(n, length)
-    weights = np.zeros((-(-n // 4) * 4, length), np.float32)
-    weights[:n] = matrix
+    weights = np.pad(tim_matrix(n, length).astype(np.float32), ((0, -n % 4), (0, 0)))
     out = np.empty((length, height * width), np.float32)
     _combine(np.ascontiguousarray(frames).reshape(n, -1), weights, out)
     return out.reshape(length, height, width)

@@ -114,56 +114,36 @@ def _reflect(k, n):
 
 
 @_exact
-def smooth(image, kernel, step):
-    """Gaussian filter, rows then columns, keeping every `step`-th sample of both axes.
-
-    Parameters
-    ----------
-    image : ndarray, shape (ny, nx), float32
-    kernel : ndarray, float64
-        Half kernel, from its centre.
-    step : int
-
-    Returns
-    -------
-    ndarray, shape (ceil(ny / step), ceil(nx / step)), float32
-    """
-    ny, nx = image.shape
-    size = len(kernel)
-    rows, columns = (ny + step - 1) // step, (nx + step - 1) // step
-    lines = np.empty((ny, columns), np.float32)
-    wide = np.empty(nx + 2 * size, np.float64)
-    total = np.empty(nx, np.float64)
-    for i in range(ny):
-        for j in range(nx):
-            wide[size + j] = image[i, j]
-        for j in range(size):
-            wide[size - 1 - j] = image[i, _reflect(-1 - j, nx)]
-            wide[size + nx + j] = image[i, _reflect(nx + j, nx)]
-        centre = np.uintp(size)
-        # G I = g0 I(j) + sum_k gk (I(j - k) + I(j + k)), along the row, then along the column.
-        for j in range(nx):
-            total[j] = kernel[0] * wide[centre + np.uintp(j)]
-        for k in range(1, size):
-            weight, left, right = kernel[k], np.uintp(size - k), np.uintp(size + k)
-            for j in range(nx):
-                total[j] += weight * (wide[left + np.uintp(j)] + wide[right + np.uintp(j)])
-        for j in range(columns):
-            lines[i, j] = total[j * step]
+def _smooth_columns(image, kernel, step):
+    """Filter each column, keeping every `step`-th row."""
+    n, columns = image.shape
+    rows = (n + step - 1) // step
     out = np.empty((rows, columns), np.float32)
+    total = np.empty(columns, np.float64)
     for i in range(rows):
         middle = i * step
+        # G I = g0 I(i) + sum_k gk (I(i - k) + I(i + k)), a row of pixels at a time.
         for j in range(columns):
-            total[j] = kernel[0] * lines[middle, j]
-        for k in range(1, size):
+            total[j] = kernel[0] * image[middle, j]
+        for k in range(1, len(kernel)):
             weight = kernel[k]
-            above = np.uintp(_reflect(middle - k, ny))
-            below = np.uintp(_reflect(middle + k, ny))
+            above, below = np.uintp(_reflect(middle - k, n)), np.uintp(_reflect(middle + k, n))
             for j in range(columns):
-                total[j] += weight * (np.float64(lines[above, j]) + lines[below, j])
+                total[j] += weight * (np.float64(image[above, j]) + image[below, j])
         for j in range(columns):
             out[i, j] = total[j]
     return out
+
+
+def smooth(image, kernel, step):
+    """Gaussian filter, rows then columns, keeping every `step`-th sample of both axes.
+
+    `image` (ny, nx) and the result (ceil(ny / step), ceil(nx / step)) are float32; `kernel` is
+    half a kernel, from its centre, float64.
+    """
+    for _ in range(2):
+        image = _smooth_columns(np.ascontiguousarray(image.T), kernel, step)
+    return image
 
 
 @_exact
@@ -289,12 +269,8 @@ def _next_run(cell, inside, first, count):
             x, y = cell[t], cell[_TILE + t]
             if max(high_x, x) - min(low_x, x) > 1 or max(high_y, y) - min(low_y, y) > 1:
                 break
-            low_x, high_x, low_y, high_y = (
-                min(low_x, x),
-                max(high_x, x),
-                min(low_y, y),
-                max(high_y, y),
-            )
+            low_x, high_x = min(low_x, x), max(high_x, x)
+            low_y, high_y = min(low_y, y), max(high_y, y)
             stop = t + 1
     return first, stop, low_x, low_y
 
@@ -308,17 +284,11 @@ def _first_run(cell, inside, count, start, columns):
     """
     low_x, high_x = _span(cell, inside, 0, count)
     low_y, high_y = _span(cell, inside, _TILE, count)
-    if high_x - low_x > 1 or high_y - low_y > 1 or low_x > high_x:
-        return _next_run(cell, inside, 0, count)
-    first, stop = 0, (count + 7) // 8 * 8
-    if start + low_x >= 1 and start + low_x + stop + 3 <= columns:
-        return first, stop, low_x, low_y
-    stop = count
-    while inside[first] == _INT0:
-        first += 1
-    while inside[stop - 1] == _INT0:
-        stop -= 1
-    return first, stop, low_x, low_y
+    stop = (count + 7) // 8 * 8
+    together = low_x <= high_x and high_x - low_x <= 1 and high_y - low_y <= 1
+    if together and start + low_x >= 1 and start + low_x + stop + 3 <= columns:
+        return 0, stop, low_x, low_y
+    return _next_run(cell, inside, 0, count)
 
 
 @_disjoint
@@ -340,52 +310,32 @@ def _run_weights(cell, inside, fraction, axis, low, first, stop, weights):
 
 
 @_compiled
+def _weighed(image, row, column, w0, w1, w2, w3, w4):
+    """Weighted sum of five neighbours in a row."""
+    return (
+        w0 * image[row, column]
+        + w1 * image[row, column + _U1]
+        + w2 * image[row, column + _U2]
+        + w3 * image[row, column + _U3]
+        + w4 * image[row, column + _U4]
+    )
+
+
+@_compiled
 def _warp_run(image, weights, row, column, first, stop, out, i, start):
     """Warp a run of row `i`; its five by five samples begin at `row` and ``column + t``."""
     line, begin = np.uintp(i), np.uintp(start + first)
-    r0 = np.uintp(row)
-    r1, r2, r3, r4 = r0 + _U1, r0 + _U2, r0 + _U3, r0 + _U4
+    r = np.uintp(row)
     for s in range(stop - first):
         t = np.uintp(s) + np.uintp(first)
-        a0, a1, a2 = weights[t], weights[np.uintp(_TILE) + t], weights[np.uintp(2 * _TILE) + t]
-        a3, a4 = weights[np.uintp(3 * _TILE) + t], weights[np.uintp(4 * _TILE) + t]
-        c0 = np.uintp(s) + np.uintp(column + first)
-        c1, c2, c3, c4 = c0 + _U1, c0 + _U2, c0 + _U3, c0 + _U4
-        total = weights[np.uintp(5 * _TILE) + t] * (
-            a0 * image[r0, c0]
-            + a1 * image[r0, c1]
-            + a2 * image[r0, c2]
-            + a3 * image[r0, c3]
-            + a4 * image[r0, c4]
-        )
-        total += weights[np.uintp(6 * _TILE) + t] * (
-            a0 * image[r1, c0]
-            + a1 * image[r1, c1]
-            + a2 * image[r1, c2]
-            + a3 * image[r1, c3]
-            + a4 * image[r1, c4]
-        )
-        total += weights[np.uintp(7 * _TILE) + t] * (
-            a0 * image[r2, c0]
-            + a1 * image[r2, c1]
-            + a2 * image[r2, c2]
-            + a3 * image[r2, c3]
-            + a4 * image[r2, c4]
-        )
-        total += weights[np.uintp(8 * _TILE) + t] * (
-            a0 * image[r3, c0]
-            + a1 * image[r3, c1]
-            + a2 * image[r3, c2]
-            + a3 * image[r3, c3]
-            + a4 * image[r3, c4]
-        )
-        total += weights[np.uintp(9 * _TILE) + t] * (
-            a0 * image[r4, c0]
-            + a1 * image[r4, c1]
-            + a2 * image[r4, c2]
-            + a3 * image[r4, c3]
-            + a4 * image[r4, c4]
-        )
+        a, b, c = weights[t], weights[np.uintp(_TILE) + t], weights[np.uintp(2 * _TILE) + t]
+        d, e = weights[np.uintp(3 * _TILE) + t], weights[np.uintp(4 * _TILE) + t]
+        k = np.uintp(s) + np.uintp(column + first)
+        total = weights[np.uintp(5 * _TILE) + t] * _weighed(image, r, k, a, b, c, d, e)
+        total += weights[np.uintp(6 * _TILE) + t] * _weighed(image, r + _U1, k, a, b, c, d, e)
+        total += weights[np.uintp(7 * _TILE) + t] * _weighed(image, r + _U2, k, a, b, c, d, e)
+        total += weights[np.uintp(8 * _TILE) + t] * _weighed(image, r + _U3, k, a, b, c, d, e)
+        total += weights[np.uintp(9 * _TILE) + t] * _weighed(image, r + _U4, k, a, b, c, d, e)
         out[line, begin + np.uintp(s)] = total
 
 
@@ -505,23 +455,9 @@ def iterate(u1, u2, warped, dual, change, nx):
     The padding carries the boundary conditions: 0 for the dual variables (divergence) and a copy
     of the last row and column for the flow (forward gradient), so that no loop has a special case.
 
-    Parameters
-    ----------
-    u1, u2 : ndarray, shape (ny + 2, columns), float32
-        Padded flow in pixels: first guess on entry, solution on return.
-    warped : ndarray, shape (4, ny + 2, columns), float32
-        See `linearise`.
-    dual : ndarray, shape (4, ny + 2, columns), float32
-        Dual variables of both components, kept from warp to warp.
-    change : ndarray, shape (ny + 2, columns), float32
-        Working memory.
-    nx : int
-        Width in pixels.
-
-    Returns
-    -------
-    int
-        Iterations done.
+    All arrays are `padded` images, `nx` pixels wide: the flow `u1`, `u2` in pixels (first guess on
+    entry, solution on return), the four of `linearise` in `warped`, the four dual variables, kept
+    from warp to warp, in `dual`, working memory in `change`. Returns the iterations done.
     """
     ny = u1.shape[0] - 2
     dx, dy, constant, inverse = warped[0], warped[1], warped[2], warped[3]
@@ -569,23 +505,11 @@ def _workspace(height, width):
     return kept[height, width]
 
 
-def solve_scale(level0: np.ndarray, level1: np.ndarray, flow: np.ndarray) -> int:
-    """Improve the flow of one scale, in place.
+def _solve_scale(level0, level1, flow):
+    """Improve the padded flow between two smoothed frames of one scale, in place.
 
     `WARPS` linearisations about the flow so far, each iterated until the mean squared change is
     `EPSILON2` or less.
-
-    Parameters
-    ----------
-    level0, level1 : ndarray, shape (ny, nx), float32
-        Smoothed frames.
-    flow : ndarray, shape (2, ny + 2, columns), float32
-        `padded` flow in pixels: first guess on entry, solution on return.
-
-    Returns
-    -------
-    int
-        Inner iterations done.
     """
     height, width = level0.shape
     work = _workspace(height, width)
@@ -594,20 +518,9 @@ def solve_scale(level0: np.ndarray, level1: np.ndarray, flow: np.ndarray) -> int
     i0[inner], images[0][inner] = level0, level1
     dual[:] = 0
     centred_gradient(images[0], images[1], images[2], width)
-    iterations = 0
     for _ in range(WARPS):
         linearise(i0, images, flow[0], flow[1], warped, width)
-        iterations += iterate(flow[0], flow[1], warped, dual, change, width)
-    return iterations
-
-
-def _normalised(first, second):
-    """Scale the pair jointly to 0..255, if it has any contrast."""
-    low, high = min(first.min(), second.min()), max(first.max(), second.max())
-    if high > low:
-        scale = np.float32(255)
-        return scale * (first - low) / (high - low), scale * (second - low) / (high - low)
-    return first, second
+        iterate(flow[0], flow[1], warped, dual, change, width)
 
 
 def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -623,17 +536,21 @@ def ipol_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ndarray, shape (H, W, 2), float32
         Horizontal then vertical motion in pixels.
     """
+    # The pair is scaled jointly to 0..255, if it has any contrast.
+    pair = np.stack([first, second])
+    low, high = pair.min(), pair.max()
+    if high > low:
+        pair = np.float32(255) * (pair - low) / (high - low)
     presmoothing, smoothing = gaussian_kernel(PRESMOOTHING), gaussian_kernel(ZOOM_SIGMA)
-    pyramid = [[smooth(image, presmoothing, 1)] for image in _normalised(first, second)]
-    for levels in pyramid:
-        for _ in range(1, scales_that_fit(*first.shape)):
-            levels.append(smooth(levels[-1], smoothing, 2))
-    flow = width = None
-    for level0, level1 in zip(*map(reversed, pyramid), strict=True):
-        coarse, flow = (flow, width), padded(2, *level0.shape)
-        width = level0.shape[1]
-        if coarse[0] is not None:
+    pyramid = [[smooth(image, presmoothing, 1) for image in pair]]
+    for _ in range(1, scales_that_fit(*first.shape)):
+        pyramid.append([smooth(image, smoothing, 2) for image in pyramid[-1]])
+    flow, width = None, 0
+    for level0, level1 in reversed(pyramid):
+        coarse, coarse_width = flow, width
+        flow, width = padded(2, *level0.shape), level0.shape[1]
+        if coarse is not None:
             for k in range(2):
-                _zoom_flow(coarse[0][k], coarse[1], flow[k], width)
-        solve_scale(level0, level1, flow)
+                _zoom_flow(coarse[k], coarse_width, flow[k], width)
+        _solve_scale(level0, level1, flow)
     return np.ascontiguousarray(flow[:, 1:-1, LEFT : LEFT + width].transpose(1, 2, 0))

@@ -17,7 +17,7 @@ from elrcn.experiments.attention import (
     stored_maps,
     summarise,
 )
-from elrcn.facs import parse_action_units, unit_numbers
+from elrcn.facs import parse
 from elrcn.manifest import Manifest
 from elrcn.preprocess.clips import read_grey
 from elrcn.report.frames import apex_index
@@ -73,7 +73,7 @@ class Overlay:
 def units_of(manifest: Manifest) -> dict[str, list[int]]:
     """Clip id to the sorted numbers of its action units, alternatives included."""
     clips = zip(manifest.table["clip_id"], manifest.table["action_units"], strict=True)
-    return {clip: sorted(unit_numbers(parse_action_units(text))) for clip, text in clips}
+    return {clip: sorted(parse(text).numbers) for clip, text in clips}
 
 
 def chosen_clips(table: pd.DataFrame, manifest: Manifest, count: int = 5) -> list[str]:

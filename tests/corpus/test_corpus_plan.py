@@ -13,7 +13,7 @@ from elrcn.corpus.person import (
 )
 from elrcn.corpus.plan import plan_corpus
 from elrcn.errors import ElrcnError
-from elrcn.facs import EMOTIONS, objective_class, parse_action_units, unit_numbers
+from elrcn.facs import EMOTIONS, objective_class, parse
 
 
 def of(plans, database):
@@ -72,7 +72,7 @@ def test_emotions_overlap_in_action_units_as_the_real_ones_do():
 @pytest.mark.parametrize("profile", ["smoke", "demo", "paper"])
 def test_class_follows_from_the_units_that_are_written_and_played(profile):
     for p in plan_corpus(PROFILES[profile].corpus):
-        written = unit_numbers(parse_action_units(p.unit_text))
+        written = parse(p.unit_text).numbers
         assert objective_class(written) == p.objective_class
         played = {n for n, _ in p.units}
         assert played <= set(UNITS)

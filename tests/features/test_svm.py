@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.svm import SVC
 
-from elrcn.features.base import LinearSVM, majority_classifier
+from elrcn.features.base import LinearSVM, MajorityClassifier
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
@@ -88,6 +88,6 @@ class OnlyLength:
 
 
 def test_majority_answers_the_largest_training_class():
-    model = majority_classifier().fit(OnlyLength(5), np.array(["b", "a", "b", "c", "c"]))
+    model = MajorityClassifier().fit(OnlyLength(5), np.array(["b", "a", "b", "c", "c"]))
     assert list(model.predict(OnlyLength(2))) == ["b", "b"]  # b and c tie: the first
     assert model.predict_proba(OnlyLength(1)).tolist() == [[0.0, 1.0, 0.0]]
