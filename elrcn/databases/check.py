@@ -114,7 +114,7 @@ def check_report(
 ) -> CheckReport:
     """Read the databases at `roots` and report on them; what cannot be read is reported too.
 
-    Parameters are those of `elrcn.databases.read`.
+    Parameters are those of ``elrcn.databases.read``.
 
     Raises
     ------
