@@ -20,8 +20,7 @@ LAYERS = (
     ("session",),
     ("experiments",),
     ("estimate", "predict"),
-    ("report",),
-    ("publish",),
+    ("picture",),
     ("cli",),
 )
 LEVEL = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -85,3 +84,22 @@ def test_no_circle():
 
     for name in sorted(FILES):
         visit(name)
+
+
+OF_THE_BOOK = {"elrcn_book", "seaborn", "papermill", "jupyter_book", "IPython", "itables"}
+    "elrcn_book",
+    "seaborn",
+    "papermill",
+    "jupyter_book",
+    "IPython",
+    "itables",
+    "nbformat",
+}
+
+
+def test_the_library_needs_nothing_of_the_book():
+    for path in FILES.values():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & OF_THE_BOOK, path

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from elrcn_book.pages import book_pages
+from elrcn_book.parameters import checked_value, notebook_parameters
 
-from elrcn.publish.pages import book_pages
-from elrcn.publish.parameters import checked_value, notebook_parameters
 from elrcn.workspace import find_workspace
 
 WORKSPACE = find_workspace(__file__)

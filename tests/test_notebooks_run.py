@@ -7,9 +7,9 @@ import shutil
 import nbformat
 import papermill
 import pytest
+from elrcn_book.kernel import kernel_manager
+from elrcn_book.parameters import notebook_parameters
 
-from elrcn.publish.kernel import kernel_manager
-from elrcn.publish.parameters import notebook_parameters
 from elrcn.workspace import find_workspace
 
 WORKSPACE = find_workspace(__file__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 import warnings
+from importlib import import_module
+from importlib.metadata import entry_points
 
 import click
 
@@ -19,9 +21,23 @@ _LAZY = {
     "run": ("elrcn.cli.run", "Run an experiment of the paper."),
     "train": ("elrcn.cli.model", "Train on all clips of a task and save the model."),
     "predict": ("elrcn.cli.model", "Apply a saved model to your own video or frames."),
-    "notebooks": ("elrcn.cli.book", "Execute the notebooks into book/executed/."),
-    "book": ("elrcn.cli.book", "Build the HTML book from executed notebooks."),
+    "notebooks": ("", "Execute the notebooks into book/executed/."),
+    "book": ("", "Build the HTML book from executed notebooks."),
 }
+
+
+def _of_the_book(name: str) -> click.Command:
+    """Command that the book's own package brings; the library does not know it."""
+    for entry in entry_points(group="elrcn.commands", name=name):
+        try:
+            return entry.load()
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != entry.module.partition(".")[0]:
+                raise
+    raise ElrcnError(
+        f"`elrcn {name}` belongs to the book, whose package is not installed.",
+        fix="in the cloned folder: pip install '.[book]' (or `make install`)",
+    )
 
 
 class _Commands(click.Group):
@@ -32,8 +48,10 @@ class _Commands(click.Group):
     def get_command(self, ctx, name):
         if name not in _LAZY:
             return None
-        module = __import__(_LAZY[name][0], fromlist=["COMMANDS"])
-        return module.COMMANDS[name]
+        module = _LAZY[name][0]
+        if not module:
+            return _of_the_book(name)
+        return import_module(module).COMMANDS[name]
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):

@@ -22,8 +22,8 @@ _SUFFIXES = (".svg", ".png")
 def _about(plan, method, config, session) -> dict:
     """Everything a user of the model should know, as JSON values."""
     from elrcn.config import canonical
+    from elrcn.databases.synthetic import data_origin
     from elrcn.files import code_hash, library_versions
-    from elrcn.report.notice import data_origin
 
     origin = data_origin(plan.manifest)
     kinds = {"synthetic" if made else "licensed" for made in origin.synthetic.values()}
@@ -211,7 +211,7 @@ def predict(model, source, onset, offset, picture, align, no_face, device):
     for remark in found.remarks:
         click.echo(_wrapped("remark: ", remark))
     if picture is not None:
-        from elrcn.report.figures_prediction import save_prediction
+        from elrcn.picture import save_prediction
 
         click.echo(f"picture: {save_prediction(found, picture)}")
 

@@ -167,7 +167,7 @@ def _headline(p, session, data: str) -> str:
 def _run_one(session, p, methods, start) -> None:
     from elrcn.evaluation.metrics import by_seed
     from elrcn.experiments import run as run_experiment
-    from elrcn.report.tables import convergence_note
+    from elrcn.experiments.plans import convergence_note
 
     click.echo(_headline(p, session, session.data))
     results = run_experiment(p, session, methods, start)

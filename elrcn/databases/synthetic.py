@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ from elrcn.corpus.film import MARK
 from elrcn.corpus.write import RECEIPT, VERSION, find_damage, find_strangers, read_corpus_receipt
 from elrcn.databases.folders import FRAME_SUFFIXES, SHEET_SUFFIXES, suffix_of, walk
 from elrcn.databases.sheets import read_workbook, text
-from elrcn.manifest import Findings
+from elrcn.manifest import Findings, Manifest
 
 _MARK = MARK.encode("ascii")
 #: Generators before version 4 wrote no mark, but signed their sheets.
 _SIGNED = b"<dc:creator>elrcn</dc:creator>"
 _MEND = "`elrcn corpus make` mends it; without corpus.json beside it a copy is read as it is"
+#: What a sentence calls a database.
+TITLES = {"CASME2": "CASME II", "SAMM": "SAMM"}
 _HEAD = 4096  # comments stand at the beginning of a file
 
 
@@ -143,3 +146,68 @@ def origin_findings(database: str, root: str | Path) -> Findings:
             place = path.relative_to(corpus).as_posix()
             found.error(f"it is no part of the corpus; {_MEND}", place)
     return found
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Origin of a set of clips.
+
+    Attributes
+    ----------
+    synthetic : dict of str to bool
+        Database name to whether its data carry the mark of the embedded corpus.
+    clips, subjects : dict of str to int
+        Counts per database.
+    mixture : dict of str to str
+        Databases in which only some clips are synthetic, and what to say of them.
+    """
+
+    synthetic: dict[str, bool]
+    clips: dict[str, int]
+    subjects: dict[str, int]
+    mixture: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def any_synthetic(self) -> bool:
+        """Whether at least one database is made, not recorded."""
+        return any(self.synthetic.values())
+
+    @property
+    def label(self) -> str:
+        """Few words for a caption, such as "synthetic corpus in the layout of CASME II"."""
+        made = [TITLES.get(name, name) for name, flag in self.synthetic.items() if flag]
+        real = [TITLES.get(name, name) for name, flag in self.synthetic.items() if not flag]
+        parts = []
+        if real:
+            parts.append(" and ".join(real))
+        if made:
+            parts.append(f"synthetic corpus in the layout of {' and '.join(made)}")
+        said = [f"{TITLES.get(name, name)}: {what}" for name, what in self.mixture.items()]
+        return " and ".join(parts) + (f" ({'; '.join(said)})" if said else "")
+
+    @property
+    def size(self) -> str:
+        """Clips and subjects in words."""
+        clips, subjects = sum(self.clips.values()), sum(self.subjects.values())
+        return f"{_plural(clips, 'clip')} of {_plural(subjects, 'subject')}"
+
+    def note(self, protocol: str = "") -> str:
+        """Return the end of a caption: protocol, number of clips, origin."""
+        parts = [protocol] if protocol else []
+        return "; ".join([*parts, self.size, self.label]) + "."
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def data_origin(manifest: Manifest) -> Origin:
+    """Find out from the data where the clips of `manifest` come from."""
+    groups = manifest.table.groupby("database", sort=False)
+    marks = {name: find_mark(manifest.roots[name]) for name, _ in groups}
+    return Origin(
+        synthetic={name: mark.found for name, mark in marks.items()},
+        clips={name: len(part) for name, part in groups},
+        subjects={name: part["subject"].nunique() for name, part in groups},
+        mixture={name: mark.mixture for name, mark in marks.items() if mark.mixture},
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -330,3 +330,25 @@ def stored_folds(
             names = {fold.name for fold in missing}
             best = max(best, [f for f in p.folds if f.name not in names], key=len)
     return best
+
+
+def convergence_note(results: Mapping[str, pd.DataFrame], methods: Sequence) -> str:
+    """Say in one sentence which methods' SVMs stopped before they converged; "" if none did.
+
+    Parameters
+    ----------
+    results, methods
+        Prediction rows by method name, and the methods; `elrcn.evaluation.runner.run_protocol`
+        names the folds in ``attrs["unconverged"]`` of the rows.
+    """
+    told = []
+    for method in methods:
+        rows = results.get(method.name)
+        if rows is not None:
+            folds = set(rows["fold"])
+            stopped = folds.intersection(rows.attrs.get("unconverged", ()))
+            if stopped:
+                told.append(f"{method.label} in {len(stopped)} of {len(folds)} folds")
+    if not told:
+        return ""
+    return f"SVMs that stopped at their limit of iterations: {', '.join(told)}."

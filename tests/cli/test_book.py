@@ -7,7 +7,7 @@ import pytest
 
 from elrcn.cli import main
 
-sys.path.append(str(Path(__file__).parents[1] / "publish"))
+sys.path.append(str(Path(__file__).parents[1] / "book"))
 from small_checkout import make_workspace
 
 
@@ -22,7 +22,7 @@ def call(tmp_path, monkeypatch, capsys):
         return 0.0
 
     # Starting a kernel is tried elsewhere; here it matters what would be executed.
-    monkeypatch.setattr("elrcn.publish.execute.execute_page", record)
+    monkeypatch.setattr("elrcn_book.execute.execute_page", record)
 
     def run(line):
         with pytest.raises(SystemExit) as end:
@@ -42,7 +42,9 @@ def test_values_take_the_parameters_types(call):
 
 @pytest.mark.parametrize("command", ["notebooks", "book"])
 def test_what_to_install_is_told(command, monkeypatch, capsys):
-    monkeypatch.setattr("elrcn.cli.book.find_spec", lambda name: None if name == "zmq" else name)
+    monkeypatch.setattr(
+        "elrcn_book.commands.find_spec", lambda name: None if name == "zmq" else name
+    )
     with pytest.raises(SystemExit) as end:
         main([command])
     err = capsys.readouterr().err

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elrcn_book.notice import origin_banner
 
 from elrcn.cli import main
 from elrcn.manifest import Finding
-from elrcn.report.notice import origin_banner
 from elrcn.session import Session
 from elrcn.workspace import Workspace, find_workspace
 

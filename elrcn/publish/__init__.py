@@ -1,1 +1,0 @@
-"""From notebooks to pages: papermill runner, receipts, book build, offline check."""
