@@ -15,7 +15,7 @@ VGGFACE_VARIABLE = "ELRCN_VGGFACE"
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Size of the embedded synthetic corpus (`elrcn corpus make`).
+    """Size of the synthetic dataset (`elrcn corpus make`).
 
     Subject and clip counts per database; class proportions follow the real databases.
     """

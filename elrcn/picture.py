@@ -39,7 +39,7 @@ OKABE_ITO = {
 #: below shrinks to about 70% and stays legible, and on a desk it fills two thirds of the column.
 WIDTH = 5.0
 
-_RC = {
+STYLE = {
     "figure.dpi": 96,
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -71,7 +71,7 @@ _TITLE, _KEY, _PRINT = 0.24, 0.45, 0.155  # heights: a row's titles, colour bar,
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Matplotlib settings of the book's figures, restored on leaving."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(STYLE):
         yield
 
 
@@ -163,7 +163,7 @@ def bare(ax) -> None:
 def shown_frames(prediction: Prediction) -> list[int]:
     """Positions of the frames drawn: first, middle, last.
 
-    The middle stands in for the apex, which nobody has labelled. On the embedded corpus it lies
+    The middle stands in for the apex, which nobody has labelled. On the synthetic dataset it lies
     nearer the true apex than the frame that changed most, which a blink or a drift of the head
     takes for itself.
     """

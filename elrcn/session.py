@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from elrcn.files import computed_once
 from elrcn.manifest import Finding, Manifest
 from elrcn.models.train import resolve_device
 from elrcn.preprocess.cache import StackArray, build_clips
-from elrcn.preprocess.clips import VARIANTS
+from elrcn.preprocess.clips import VARIANTS, check_config
 from elrcn.preprocess.faces import find_crops
 from elrcn.workspace import Workspace, find_workspace
 
@@ -33,20 +34,22 @@ class Session:
         ``"smoke"``, ``"demo"`` or ``"paper"``.
     casme2_root, samm_root : str or Path, optional
         Folders of the licensed databases. Empty: ``ELRCN_CASME2`` and ``ELRCN_SAMM``, then the
-        user's configuration file, then the embedded synthetic corpus, which is made on first use.
+        user's configuration file, then the synthetic dataset, which is made on first use.
     workers : int
         Clips preprocessed or folds trained at once; 0 takes the profile's choice for this machine.
     seed : int
         Added to the profile's seed.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    tim_length : int
+        Frames after temporal interpolation; 0: the profile's.
     progress : bool
         Progress bars on standard error.
 
     Attributes
     ----------
     given : dict of str to Path
-        Databases the user has named; empty if the embedded corpus stands in for them.
+        Databases the user has named; empty if the synthetic dataset stands in for them.
     """
 
     def __init__(
@@ -59,8 +62,13 @@ class Session:
         device: str = "auto",
         workspace: Workspace | None = None,
         progress: bool = True,
+        tim_length: int = 0,
     ):
         self.profile = get_profile(profile)
+        if tim_length:
+            preprocess = replace(self.profile.preprocess, tim_length=tim_length)
+            check_config(preprocess)
+            self.profile = replace(self.profile, preprocess=preprocess)
         self.workspace = workspace or find_workspace()
         self.seed = self.profile.seed + seed
         self.device = str(resolve_device(device))
@@ -83,7 +91,7 @@ class Session:
 
     @property
     def synthetic(self) -> bool:
-        """Whether all data carry the mark of the embedded corpus, wherever they lie."""
+        """Whether all data carry the mark of the synthetic dataset, wherever they lie."""
         return all(self._marked.values())
 
     @property
@@ -92,7 +100,7 @@ class Session:
         made = [name for name, marked in self._marked.items() if marked]
         if made and not self.synthetic:
             return f"databases given, of which {' and '.join(made)} synthetic"
-        return "synthetic corpus" if made else "databases given"
+        return "synthetic dataset" if made else "databases given"
 
     @cached_property
     def _marked(self) -> dict[str, bool]:
@@ -100,7 +108,7 @@ class Session:
 
     @cached_property
     def roots(self) -> dict[str, Path]:
-        """Database name to its folder; an embedded corpus is checked, frame by frame, first.
+        """Database name to its folder; a synthetic dataset is checked, frame by frame, first.
 
         Raises
         ------
@@ -120,7 +128,7 @@ class Session:
 
     @property
     def embedded_folder(self) -> Path:
-        """Where the profile's embedded corpus is, or would be made.
+        """Where the profile's synthetic dataset is, or would be made.
 
         Another configuration or generator has another folder, so that an update of this package
         never meets the corpus of an older one.
@@ -130,7 +138,7 @@ class Session:
 
     @cached_property
     def corpus_root(self) -> Path | None:
-        """Folder of the embedded corpus, whose ``truth/`` only reports may read.
+        """Folder of the synthetic dataset, whose ``truth/`` only reports may read.
 
         None for licensed databases, and for a copy that lies in no corpus with its truth, or is
         renamed there: what is not checked against the corpus has no truth.
@@ -183,7 +191,7 @@ class Session:
             raise ElrcnError(
                 f"This needs {' and '.join(missing)}, and no folder was given for it.",
                 fix="give --casme2 and --samm (or ELRCN_CASME2 and ELRCN_SAMM), or neither "
-                "to use the embedded corpus",
+                "to use the synthetic dataset",
             )
 
     def clips(

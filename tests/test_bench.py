@@ -11,9 +11,9 @@ import pytest
 from bench import __main__ as command
 from bench import coverage, harness, machine
 from bench.pipeline import clip_lengths
-from elrcn_book.reliability import coverage_summary, coverage_table, load_coverage
 
 from elrcn.evaluation.metrics import METRICS
+from elrcn_book.reliability import coverage_summary, coverage_table, load_coverage
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "data_manifest"

@@ -6,8 +6,6 @@ import sys
 import types
 
 import pytest
-from elrcn_book.execute import execute_page
-from elrcn_book.pages import book_pages
 
 from elrcn.databases import check
 from elrcn.errors import ElrcnError
@@ -15,6 +13,8 @@ from elrcn.experiments import Method, plan, run, stored_folds
 from elrcn.features.base import MajorityClassifier
 from elrcn.session import Session
 from elrcn.workspace import Workspace, find_workspace
+from elrcn_book.execute import execute_page
+from elrcn_book.pages import book_pages
 from tests import test_notebooks, test_notebooks_run
 
 ROOT = find_workspace(__file__).root

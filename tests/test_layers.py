@@ -87,14 +87,6 @@ def test_no_circle():
 
 
 OF_THE_BOOK = {"elrcn_book", "seaborn", "papermill", "jupyter_book", "IPython", "itables"}
-    "elrcn_book",
-    "seaborn",
-    "papermill",
-    "jupyter_book",
-    "IPython",
-    "itables",
-    "nbformat",
-}
 
 
 def test_the_library_needs_nothing_of_the_book():

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from elrcn_book.pages import book_pages
-from elrcn_book.parameters import checked_value, notebook_parameters
 
 from elrcn.workspace import find_workspace
+from elrcn_book.pages import book_pages
+from elrcn_book.parameters import checked_value, notebook_parameters
 
 WORKSPACE = find_workspace(__file__)
 NOTEBOOKS = sorted(WORKSPACE.notebooks.glob("*.ipynb"))

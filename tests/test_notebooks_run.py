@@ -7,10 +7,10 @@ import shutil
 import nbformat
 import papermill
 import pytest
-from elrcn_book.kernel import kernel_manager
-from elrcn_book.parameters import notebook_parameters
 
 from elrcn.workspace import find_workspace
+from elrcn_book.kernel import kernel_manager
+from elrcn_book.parameters import notebook_parameters
 
 WORKSPACE = find_workspace(__file__)
 NOTEBOOKS = sorted(WORKSPACE.notebooks.glob("*.ipynb"))
@@ -72,10 +72,10 @@ def test_smoke_profile_runs(path, checkout, tmp_path):
     assert shown == written and shown
     assert not re.search(r"\bnan\b", text)
     if "origin_banner" in path.read_text(encoding="utf-8"):
-        assert "Made from the synthetic corpus" in text
+        assert "Made from the synthetic dataset" in text
         for caption in re.findall(r"^(.*)\(\{download\}", text, flags=re.MULTILINE):
             if "clips of" in caption:
-                assert "synthetic corpus" in caption
+                assert "synthetic dataset" in caption
 
 
 @pytest.mark.slow

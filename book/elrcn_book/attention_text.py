@@ -47,7 +47,7 @@ def map_summary(short: pd.DataFrame) -> str:
     """
     if short.empty:
         return (
-            "The scores need masks of action units, which exist in the embedded corpus only: on "
+            "The scores need masks of action units, which exist in the synthetic dataset only: on "
             "these data the maps can be looked at, not measured."
         )
     lines = []

@@ -1,4 +1,4 @@
-"""Optical flow against the true motion, which only the embedded corpus knows.
+"""Optical flow against the true motion, which only the synthetic dataset knows.
 
 Nothing of the pipeline may look at the truth: reports alone import it.
 """
@@ -19,7 +19,7 @@ from elrcn.manifest import Manifest
 from elrcn.preprocess.clips import read_clip, read_grey, resize
 from elrcn.preprocess.flow import flow_sequence, tvl1_flow
 from elrcn.preprocess.tim import interpolate
-from elrcn_book.frames import apex_index, frame_numbers
+from elrcn_book.pictures import apex_index, frame_numbers
 
 
 @dataclass(frozen=True)

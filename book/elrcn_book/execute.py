@@ -21,7 +21,7 @@ from elrcn.files import write
 from elrcn.models.train import resolve_device
 from elrcn.workspace import Workspace
 from elrcn_book import pages, receipts, witness
-from elrcn_book.colophon import dress
+from elrcn_book.colophon import commit, dress
 from elrcn_book.kernel import kernel_manager
 from elrcn_book.parallel import SHARE, jobs_here, run_parallel
 from elrcn_book.parameters import resolve_parameters
@@ -184,6 +184,7 @@ def execute_page(
             "seed": depends["parameters"].get("seed"),
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
+            "commit": commit(workspace.root),
         }
         dress(notebook, page, record)
         nbformat.write(notebook, output)

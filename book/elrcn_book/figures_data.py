@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from elrcn.manifest import Manifest
 from elrcn.preprocess.clips import read_grey
-from elrcn_book.frames import apex_index, frame_numbers
+from elrcn_book.pictures import apex_index, frame_numbers
 from elrcn_book.style import OKABE_ITO, WIDTH, figure_style
 
 _DATABASE = {"CASME2": ("CASME II", OKABE_ITO["blue"]), "SAMM": ("SAMM", OKABE_ITO["orange"])}

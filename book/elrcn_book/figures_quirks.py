@@ -15,7 +15,7 @@ from elrcn.models.inputs import reshaped_layout
 from elrcn.picture import bare
 from elrcn.preprocess.clips import in_time, read_clip
 from elrcn.preprocess.flow import eight_bit, flow_image, flow_sequence
-from elrcn_book.frames import apex_index
+from elrcn_book.pictures import apex_index
 from elrcn_book.style import OKABE_ITO, WIDTH, figure_style
 
 #: A step of the authors' 8-bit flow, in pixels per frame.

@@ -21,8 +21,8 @@ from elrcn.facs import parse
 from elrcn.manifest import Manifest
 from elrcn.preprocess.clips import read_grey
 from elrcn.session import Session
-from elrcn_book.frames import apex_index
 from elrcn_book.html import interval_text
+from elrcn_book.pictures import apex_index
 
 #: How readers see the kinds of maps.
 KINDS = {

@@ -79,5 +79,5 @@ def origin_banner(manifest: Manifest, profile: str = "", remarks: Iterable[Findi
         f"nothing here measures performance on {' or '.join(made)}, "
         f"and no value confirms or refutes one of the paper.{run}"
     )
-    title = "Made in part from the synthetic corpus" if part else "Made from the synthetic corpus"
+    title = "Made in part from the synthetic dataset" if part else "Made from the synthetic dataset"
     return Banner("warning", title, text, remarks)

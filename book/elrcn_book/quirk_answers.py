@@ -268,7 +268,7 @@ def reservations(synthetic: bool, profile: Profile) -> str:
     Parameters
     ----------
     synthetic : bool
-        Whether clips are those of the embedded corpus.
+        Whether clips are those of the synthetic dataset.
     profile : Profile
         Its network and learning rate are held against the paper's.
     """

@@ -11,7 +11,7 @@ A receipt lies beside its page as ``book/executed/<page>.receipt.json``:
     Profile and data of what the page measures: one book has one of each.
 ``executed``, ``artifacts``
     SHA-256 of the executed notebook and of every file it wrote below ``files/<page>/``.
-``overrides``, ``device``, ``seed``, ``started``, ``seconds``
+``overrides``, ``device``, ``seed``, ``started``, ``seconds``, ``commit``
     For the record.
 ``seal``
     SHA-256 of all the above.
@@ -101,7 +101,7 @@ def _origin(parameters: dict[str, Any], known: dict[Path, tuple[str, str]]) -> d
     for name, root in _roots(parameters).items():
         sheets, frames = known[root]
         origin[name] = f"{_kind(root)} copy with sheets {sheets[:8]} and frames {frames[:8]}"
-    return origin if len(origin) > 1 else {**origin, "data": "embedded synthetic corpus"}
+    return origin if len(origin) > 1 else {**origin, "data": "synthetic dataset"}
 
 
 def _kind(root: Path) -> str:

@@ -84,7 +84,7 @@ def data_table(manifest: Manifest) -> pd.DataFrame:
     for name, part in manifest.table.groupby("database", sort=False):
         clips, subjects = counts.get((name, "all", "all"), (pd.NA, pd.NA))
         rows[name] = {
-            "origin": "synthetic corpus" if origin.synthetic[name] else "licensed copy",
+            "origin": "synthetic dataset" if origin.synthetic[name] else "licensed copy",
             "clips": len(part),
             "clips_published": clips,
             "subjects": part["subject"].nunique(),

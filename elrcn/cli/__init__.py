@@ -14,7 +14,7 @@ import elrcn
 from elrcn.errors import ElrcnError
 
 _LAZY = {
-    "corpus": ("elrcn.cli.data", "Make the embedded synthetic corpus."),
+    "corpus": ("elrcn.cli.data", "Make the synthetic dataset."),
     "manifest": ("elrcn.cli.data", "Read, check and freeze the databases' clip tables."),
     "preprocess": ("elrcn.cli.data", "Compute and cache TIM, flow, strain and grey."),
     "list": ("elrcn.cli.run", "List the paper's experiments."),
@@ -64,7 +64,7 @@ def cli():
     """ELRCN (Khor et al. 2018) as an executable paper.
 
     \b
-    From nothing to Table I on the embedded synthetic corpus:
+    From nothing to Table I on the synthetic dataset:
       elrcn run table1 --profile smoke      seconds: does everything work?
       elrcn run table1                      minutes: the demo profile
     \b

@@ -15,7 +15,7 @@ from elrcn.errors import ElrcnError
 
 @click.group("corpus")
 def corpus():
-    """Make the embedded synthetic corpus, in the two databases' own layouts."""
+    """Make the synthetic dataset, in the two databases' own layouts."""
 
 
 @corpus.command("make")
@@ -178,7 +178,7 @@ def preprocess(session, remarks):
 
     \b
     Examples:
-      elrcn preprocess                                   the embedded corpus
+      elrcn preprocess                                   the synthetic dataset
       elrcn preprocess --profile paper --casme2 DIR --samm DIR
     """
     manifest = session.manifest

@@ -12,9 +12,9 @@ from elrcn.config import PROFILES
 profile = click.option("--profile", default="demo", show_default=True,
                        help=f"Sizes and training settings: {', '.join(PROFILES)}.")
 casme2 = click.option("--casme2", default="", metavar="DIR",
-                      help="Your CASME II folder (else ELRCN_CASME2, else the embedded corpus).")
+                      help="Your CASME II folder (else ELRCN_CASME2, else the synthetic dataset).")
 samm = click.option("--samm", default="", metavar="DIR",
-                    help="Your SAMM folder (else ELRCN_SAMM, else the embedded corpus).")
+                    help="Your SAMM folder (else ELRCN_SAMM, else the synthetic dataset).")
 workers = click.option("--workers", default=0, show_default="this machine's choice",
                        type=click.IntRange(min=0),
                        help="Clips or folds at once; results do not depend on it.")

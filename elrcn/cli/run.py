@@ -130,7 +130,7 @@ def _tell(session, plans, methods, start, probe, peak, share) -> float | None:
     """Print the estimate; return the hours on this machine if they were measured."""
     from elrcn.estimate import estimate, render_text, time_training
 
-    data = session.data if session.has_read else "synthetic corpus, not yet made"
+    data = session.data if session.has_read else "synthetic dataset, not yet made"
     for p in plans.values():
         click.echo(_headline(p, session, data))
         if p.experiment.maps:

@@ -1,4 +1,4 @@
-"""The embedded corpus: rendered faces playing action units, in the two databases' own layouts.
+"""The synthetic dataset: rendered faces playing action units, in the two databases' own layouts.
 
 `make_corpus` writes it, `elrcn.corpus.truth` alone reads what no real database knows.
 """

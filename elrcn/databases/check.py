@@ -51,7 +51,7 @@ class Count(NamedTuple):
 class DatabaseReport:
     """What was found out about one database; `failed` holds the reason if it cannot be read.
 
-    `synthetic` means the embedded corpus, whose counts need not be the published ones. `findings`
+    `synthetic` means the synthetic dataset, whose counts need not be the published ones. `findings`
     are those of the reader and of the checks here, `notes` facts that call for nothing.
     """
 
@@ -75,7 +75,7 @@ class CheckReport:
 
     @property
     def synthetic(self) -> bool:
-        """All data are the embedded corpus, so counts need not be the published ones."""
+        """All data are the synthetic dataset, so counts need not be the published ones."""
         return all(report.synthetic for report in self.databases)
 
     @property
@@ -97,7 +97,7 @@ class CheckReport:
         if made:
             data = "These data are" if self.synthetic else f"{' and '.join(made)}: these data are"
             lines += [
-                f"{data} SYNTHETIC: the embedded corpus, not the licensed databases.",
+                f"{data} SYNTHETIC: the synthetic dataset, not the licensed databases.",
                 "Counts therefore differ from the published ones.",
                 "",
             ]

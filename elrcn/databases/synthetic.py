@@ -1,4 +1,4 @@
-"""Is a database the embedded corpus, and is it whole? One rule for all who ask.
+"""Is a database the synthetic dataset, and is it whole? One rule for all who ask.
 
 It is told by the mark inside the data, whatever lies beside them.
 """
@@ -27,7 +27,7 @@ _HEAD = 4096  # comments stand at the beginning of a file
 
 
 class Mark(NamedTuple):
-    """Where the mark of the embedded corpus was found below a database's root."""
+    """Where the mark of the synthetic dataset was found below a database's root."""
 
     sheets: int  # workbooks that carry it
     clips: int  # folders whose first frame carries it
@@ -47,7 +47,7 @@ class Mark(NamedTuple):
 
 
 def is_synthetic(root: str | Path) -> bool:
-    """Tell whether the database at `root` is, in whole or in part, the embedded corpus."""
+    """Tell whether the database at `root` is, in whole or in part, the synthetic dataset."""
     return find_mark(root).found
 
 
@@ -108,7 +108,7 @@ def corpus_of(database: str, root: str | Path) -> Path | None:
 
 
 def origin_findings(database: str, root: str | Path) -> Findings:
-    """Say what a person must know about a copy of the embedded corpus; [] for a licensed database.
+    """Say what one must know about a copy of the synthetic dataset; [] for a licensed database.
 
     A corpus named by its path is the user's: it is not mended behind their back, and no number is
     computed on a damaged one. Each clip or sheet of `database` that differs from the receipt beside
@@ -155,7 +155,7 @@ class Origin:
     Attributes
     ----------
     synthetic : dict of str to bool
-        Database name to whether its data carry the mark of the embedded corpus.
+        Database name to whether its data carry the mark of the synthetic dataset.
     clips, subjects : dict of str to int
         Counts per database.
     mixture : dict of str to str
@@ -174,14 +174,14 @@ class Origin:
 
     @property
     def label(self) -> str:
-        """Few words for a caption, such as "synthetic corpus in the layout of CASME II"."""
+        """Few words for a caption, such as "synthetic dataset in the layout of CASME II"."""
         made = [TITLES.get(name, name) for name, flag in self.synthetic.items() if flag]
         real = [TITLES.get(name, name) for name, flag in self.synthetic.items() if not flag]
         parts = []
         if real:
             parts.append(" and ".join(real))
         if made:
-            parts.append(f"synthetic corpus in the layout of {' and '.join(made)}")
+            parts.append(f"synthetic dataset in the layout of {' and '.join(made)}")
         said = [f"{TITLES.get(name, name)}: {what}" for name, what in self.mixture.items()]
         return " and ".join(parts) + (f" ({'; '.join(said)})" if said else "")
 

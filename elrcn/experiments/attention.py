@@ -1,7 +1,7 @@
 """Figure 9: where the network looks, and whether something moved there.
 
-Grad-CAM of the test clips of two protocols, scored against the embedded corpus' masks and stored by
-fold. Only the measure reads this truth, once the networks are trained; no network sees it.
+Grad-CAM of the test clips of two protocols, scored against the synthetic dataset's masks and
+stored by fold. Only the measure reads this truth, once networks are trained; no network sees it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def measure(session: Session) -> pd.DataFrame:
     Parameters
     ----------
     session : Session
-        Data and settings. Masks of action units exist in the embedded corpus only: with other
+        Data and settings. Masks of action units exist in the synthetic dataset only: with other
         data the scores and `mask_share` are NaN, and the maps can still be drawn.
 
     Returns
@@ -289,7 +289,7 @@ def input_mask(truth: Truth, crops: list[Crop] | None, config: PreprocessConfig)
 
 
 def input_masks(manifest: Manifest, session: Session) -> list[np.ndarray | None]:
-    """`input_mask` of every clip; None for all where the data are not the embedded corpus."""
+    """`input_mask` of every clip; None for all where the data are not the synthetic dataset."""
     root = session.corpus_root
     if root is None:
         return [None] * len(manifest)

@@ -1,10 +1,10 @@
 import shutil
 
 import pytest
-from elrcn_book.execute import run_notebooks
 from small_checkout import make_workspace
 
 from elrcn.workspace import Workspace
+from elrcn_book.execute import run_notebooks
 
 
 @pytest.fixture(scope="session")

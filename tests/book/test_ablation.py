@@ -8,6 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+
+from elrcn.errors import ElrcnError
+from elrcn.experiments.methods import Method
 from elrcn_book.ablation import (
     ablation_alt,
     ablation_figure,
@@ -15,9 +18,6 @@ from elrcn_book.ablation import (
     ablation_table,
 )
 from elrcn_book.ablation_text import chance_summary, labelled_pairs
-
-from elrcn.errors import ElrcnError
-from elrcn.experiments.methods import Method
 
 CLASSES = ("a", "b")
 

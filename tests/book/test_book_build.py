@@ -3,12 +3,12 @@
 import shutil
 
 import pytest
-from elrcn_book import receipts
-from elrcn_book.build import build_book
 from small_checkout import make_workspace
 
 from elrcn.errors import ElrcnError
 from elrcn.workspace import find_workspace
+from elrcn_book import receipts
+from elrcn_book.build import build_book
 
 ROOT = find_workspace(__file__).root
 
@@ -16,7 +16,7 @@ ROOT = find_workspace(__file__).root
 @pytest.mark.slow
 def test_book_is_built_once_and_a_bad_one_never_replaces_it(tmp_path, monkeypatch):
     workspace = make_workspace(tmp_path / "checkout")
-    for name in ("_config.yml", "book/_ext", "book/_static", "book/references.bib"):
+    for name in ("_config.yml", "book/_static", "book/references.bib"):
         target = workspace.root / name
         target.parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)

@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
-from elrcn_book.offline import problems
-from elrcn_book.pages import toc_files
 
 from elrcn.workspace import find_workspace
+from elrcn_book.offline import problems
+from elrcn_book.pages import toc_files
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from elrcn_book import directions
 
 from elrcn.errors import ElrcnError
 from elrcn.published.numbers import load_published, published_table
+from elrcn_book import directions
 
 CLASSES = ("I", "II")
 METHODS = [

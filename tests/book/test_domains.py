@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from elrcn_book import domains
 
 from elrcn.manifest import objective_five
 from elrcn.session import Session
 from elrcn.workspace import Workspace
+from elrcn_book import domains
 
 METHODS = [
     SimpleNamespace(name="te", label="ELRCN-TE"),

@@ -8,6 +8,8 @@ import pytest
 
 matplotlib.use("Agg")
 
+from elrcn.experiments.attention import MAPS, summarise
+from elrcn.manifest import COLUMNS, Manifest
 from elrcn_book.attention_text import answer_summary, domain_summary, map_summary
 from elrcn_book.figures import figure_svg
 from elrcn_book.figures_attention import (
@@ -26,9 +28,6 @@ from elrcn_book.maps import (
     map_scores,
     map_units,
 )
-
-from elrcn.experiments.attention import MAPS, summarise
-from elrcn.manifest import COLUMNS, Manifest
 
 UNITS = {"a": "4", "b": "4+7", "c": "12", "d": "L4 + 12B", "e": "4"}
 RIGHT = {"LOSO": "bce", "CDE": "bde"}
@@ -106,7 +105,7 @@ def test_words_follow_the_intervals(table):
     same = table.assign(hit=0.5, energy=0.5)
     text = map_summary(summarise(same, 50))
     assert "not significantly different from random maps (+0.000, no interval)" in text
-    assert "embedded corpus only" in map_summary(short.iloc[:0])
+    assert "synthetic dataset only" in map_summary(short.iloc[:0])
     assert "clips answered right" in answer_summary(answer_table(table, draws=50))
 
 

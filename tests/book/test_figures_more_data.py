@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+
 from elrcn_book import figures_more_data as figures
 from elrcn_book.figures import figure_svg
 from elrcn_book.more_data_text import length_summary

@@ -6,18 +6,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from elrcn_book import figures_quirks as figures
-from elrcn_book import quirk_answers as answers
-from elrcn_book.ablation import ablation_table
-from elrcn_book.comparison import comparison_alt, comparison_figure
-from elrcn_book.figures import figure_svg
-from elrcn_book.user_reports import reports_summary, reports_table
 
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.experiments import get_experiment
 from elrcn.experiments.quirks import base_of
 from elrcn.published.numbers import load_user_reports
+from elrcn_book import figures_quirks as figures
+from elrcn_book import quirk_answers as answers
+from elrcn_book.ablation import ablation_table
+from elrcn_book.comparison import comparison_alt, comparison_figure
+from elrcn_book.figures import figure_svg
+from elrcn_book.user_reports import reports_summary, reports_table
 
 CLASSES = ("a", "b")
 METHODS = get_experiment("quirks").methods

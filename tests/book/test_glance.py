@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import pytest
-from elrcn_book import glance
-from elrcn_book.glance_html import glance_html, reference_link
-from elrcn_book.pages import book_pages
 
 from elrcn.errors import ElrcnError
 from elrcn.experiments import REGISTRY
 from elrcn.workspace import find_workspace
+from elrcn_book import glance
+from elrcn_book.glance_html import glance_html, reference_link
+from elrcn_book.pages import book_pages
 
 WORKSPACE = find_workspace(__file__)
 ITEMS = glance.load_items(WORKSPACE.data_manifest / "paper_items.csv")
@@ -148,7 +148,7 @@ def test_html_links_pages_and_reference_and_escapes():
     parser.feed(text)
     assert parser.found == [
         "table2.html",
-        "../api/evaluation.html#elrcn_book.tables.result_table",
+        "../api/publish.html#elrcn_book.tables.result_table",
         "preprocessing.html",
         "../api/preprocess.html#elrcn.preprocess.flow.tvl1_flow",
     ]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from elrcn_book import pages, receipts
-from elrcn_book.execute import execute_page, run_notebooks
 from small_checkout import make_workspace, write_notebook
 
 import elrcn
 from elrcn.errors import ElrcnError
+from elrcn_book import pages, receipts
+from elrcn_book.execute import execute_page, run_notebooks
 
 
 def snapshot(workspace):

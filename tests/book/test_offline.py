@@ -1,4 +1,5 @@
 import pytest
+
 from elrcn_book.offline import problems
 
 GOOD = """<html><head><link rel="stylesheet" href="style.css?v=1"></head>

@@ -1,13 +1,13 @@
 import pytest
+from small_checkout import write_notebook
+
+from elrcn.errors import ElrcnError
 from elrcn_book.parameters import (
     all_parameters,
     checked_value,
     notebook_parameters,
     resolve_parameters,
 )
-from small_checkout import write_notebook
-
-from elrcn.errors import ElrcnError
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from elrcn_book import durations, performance
-from elrcn_book import figures_performance as figures
-from elrcn_book.figures import figure_svg
 
 from elrcn.config import PROFILES
 from elrcn.errors import ElrcnError
 from elrcn.estimate import vgg_cost
 from elrcn.evaluation.store import RunStore
 from elrcn.workspace import Workspace
+from elrcn_book import durations, performance
+from elrcn_book import figures_performance as figures
+from elrcn_book.figures import figure_svg
 
 COLUMNS = [
     "stage", "what", "size", "threads", "rounds", "ms", "ratio", "ratio_low", "ratio_high",

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+
 from elrcn_book.comparison import (
     COLUMNS,
     comparison_alt,

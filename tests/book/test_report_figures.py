@@ -12,12 +12,6 @@ from skimage.color import lab2rgb
 
 matplotlib.use("Agg")
 
-from elrcn_book import figures_data, figures_models, figures_preprocess, figures_results, tables
-from elrcn_book.figures import figure_svg, save_figure
-from elrcn_book.figures_audit import grim_distances, grim_figure
-from elrcn_book.frames import apex_index
-from elrcn_book.notice import origin_banner
-
 from elrcn.config import PROFILES
 from elrcn.corpus.film import encode
 from elrcn.corpus.write import workbook_bytes
@@ -28,6 +22,11 @@ from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.picture import flow_colours
 from elrcn.published.audit import grim_table
 from elrcn.published.numbers import load_counts, load_published, published_table
+from elrcn_book import figures_data, figures_models, figures_preprocess, figures_results, tables
+from elrcn_book.figures import figure_svg, save_figure
+from elrcn_book.figures_audit import grim_distances, grim_figure
+from elrcn_book.notice import origin_banner
+from elrcn_book.pictures import apex_index
 
 CLASSES = ("happiness", "disgust", "others")
 
@@ -230,10 +229,10 @@ def test_banner_comes_from_the_data(manifest, tmp_path):
     origin = data_origin(manifest)
     assert origin.synthetic == {"CASME2": True, "SAMM": True}
     assert origin.note("LOSO") == (
-        "LOSO; 2 clips of 2 subjects; synthetic corpus in the layout of CASME II and SAMM."
+        "LOSO; 2 clips of 2 subjects; synthetic dataset in the layout of CASME II and SAMM."
     )
     banner = origin_banner(manifest, "demo")
-    assert banner.title == "Made from the synthetic corpus"
+    assert banner.title == "Made from the synthetic dataset"
     assert "No recording" in banner.markdown() and "`demo`" in banner.markdown()
     assert "Remarks" not in banner.markdown() + banner.html()
     found = [Finding("remark", "a <b> `c`\n```", "x.xlsx, row 2", "SAMM/x", "no-frames")]
@@ -250,10 +249,10 @@ def test_a_mixture_is_said(manifest, tmp_path):
     origin = data_origin(manifest)
     assert origin.synthetic == {"CASME2": True, "SAMM": False}
     assert origin.label == (
-        "SAMM and synthetic corpus in the layout of CASME II "
+        "SAMM and synthetic dataset in the layout of CASME II "
         "(CASME II: 1 of 2 clip folders are synthetic, so the whole counts as such)"
     )
-    assert origin_banner(manifest).title == "Made in part from the synthetic corpus"
+    assert origin_banner(manifest).title == "Made in part from the synthetic dataset"
 
 
 def test_grim_figure():

@@ -10,13 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
+
+from elrcn.evaluation.metrics import pooled
 from elrcn_book import comparison, leak
 from elrcn_book import figures_statistics as figures
 from elrcn_book import reliability as report
 from elrcn_book.figures import figure_svg
-from scipy.stats import binom
-
-from elrcn.evaluation.metrics import pooled
 
 CLASSES = ("a", "b")
 

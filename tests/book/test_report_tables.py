@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from elrcn_book import html, tables
 
 from elrcn.errors import ElrcnError
 from elrcn.published.numbers import load_published, published_table
+from elrcn_book import html, tables
 
 CLASSES = ("a", "b", "c")
 

@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from elrcn_book import shape
-from elrcn_book.shape import SHAPE, direction, shape_figure, shape_summary, shape_table
 
 from elrcn.config import PROFILES
 from elrcn.experiments.registry import REGISTRY
+from elrcn_book import shape
+from elrcn_book.shape import SHAPE, direction, shape_figure, shape_summary, shape_table
 
 
 def rows_of(experiment, share):

@@ -1,10 +1,10 @@
 """Commands shown on a page are run in a folder of their own."""
 
 import pytest
-from elrcn_book.terminal import Terminal
 
 from elrcn.errors import ElrcnError
 from elrcn.workspace import find_workspace
+from elrcn_book.terminal import Terminal
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def test_command_prints_and_shows_itself(terminal, monkeypatch):
     monkeypatch.setenv("ELRCN_CASME2", "/nowhere")
     ran = terminal.run("elrcn run table1 --profile paper --pretrained none --dry-run --no-probe")
     # The licensed folders of whoever builds the book are not read.
-    assert "246 clips (synthetic corpus, not yet made)" in ran.output
+    assert "246 clips (synthetic dataset, not yet made)" in ran.output
     assert ran.markdown().startswith("`````text\n$ elrcn run table1")
     assert "<pre" in ran.html() and ran.code == 0
     assert list(terminal.table()["exit code"]) == [0]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from elrcn_book.notice import origin_banner
 
 from elrcn.cli import main
 from elrcn.manifest import Finding
 from elrcn.session import Session
 from elrcn.workspace import Workspace, find_workspace
+from elrcn_book.notice import origin_banner
 
 sys.path.append(str(Path(__file__).parents[1] / "databases"))
 from layouts import CASME2, changed, write_casme2, write_samm

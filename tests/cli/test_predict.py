@@ -1,4 +1,4 @@
-"""`elrcn train` and `elrcn predict` on the embedded corpus, a video made of it and a photograph."""
+"""`elrcn train` and `elrcn predict` on the synthetic dataset, a video of it and a photograph."""
 
 import json
 import shutil

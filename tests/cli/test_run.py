@@ -48,8 +48,8 @@ def test_dry_run_of_the_paper_profile_computes_nothing(elrcn, home):
     code, out, err = elrcn("run tables --profile paper --dry-run --no-probe --device cpu")
     assert code == 0, err
     # Folds, shapes and parameter counts of the paper.
-    assert "246 clips (synthetic corpus, not yet made), 26 folds, LOSO" in out
-    assert "253 clips (synthetic corpus, not yet made), 47 folds, CDE" in out
+    assert "246 clips (synthetic dataset, not yet made), 26 folds, LOSO" in out
+    assert "253 clips (synthetic dataset, not yet made), 47 folds, CDE" in out
     assert "2 folds, 0 of them stored; input 253 clips x 9 x 5 x 224 x 224" in out
     assert "spatial (all): 5 x 224 x 224, 134,282,181 parameters" in out
     assert "spatial (flow), spatial (strain), spatial (grey), each: 3 x 224 x 224" in out

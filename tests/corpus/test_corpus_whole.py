@@ -166,7 +166,7 @@ def test_a_database_without_its_truth_has_none(corpus):
 def test_a_plain_copy_is_synthetic_and_has_no_truth(corpus, tmp_path):
     shutil.copytree(corpus / "CASME2", tmp_path / "elsewhere" / "CASME2")
     session = Session("smoke", casme2_root=tmp_path / "elsewhere" / "CASME2")
-    assert session.synthetic and session.data == "synthetic corpus"
+    assert session.synthetic and session.data == "synthetic dataset"
     assert session.corpus_root is None
 
 

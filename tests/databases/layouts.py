@@ -148,7 +148,7 @@ def write_samm(
 
 
 def mark_synthetic(root: Path):
-    """Make `root` count as the embedded corpus, whose counts need not be the published ones."""
+    """Make `root` count as the synthetic dataset, whose counts need not be the published ones."""
     for frame in root.rglob("*.jpg"):
         frame.write_bytes(mark_jpeg(frame.read_bytes()))
     return root

@@ -1,4 +1,4 @@
-"""The embedded corpus, in each tree shape and with each quirk of the facts: one manifest."""
+"""The synthetic dataset, in each tree shape and with each quirk of the facts: one manifest."""
 
 import os
 import shutil

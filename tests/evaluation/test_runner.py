@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from elrcn_book.ablation import ablation_table
 from evaluation_tasks import CLASSES, Centroid, build_task
 from joblib import parallel_config
 from sklearn.ensemble import RandomForestClassifier
@@ -23,9 +22,11 @@ from elrcn.evaluation.metrics import pooled
 from elrcn.evaluation.protocols import hde_folds, loso_folds
 from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
-from elrcn.experiments.plans import convergence_note, save_table
+from elrcn.experiments.plans import convergence_note
 from elrcn.features.base import ClipDescriptor, LinearSVM
 from elrcn.workspace import Workspace
+from elrcn_book.ablation import ablation_table
+from elrcn_book.tables import save_table
 
 CARD = {"experiment": "test", "seed": 7}
 

@@ -224,7 +224,7 @@ def test_networks_of_other_code_are_not_taken(blobs, quick, tmp_path, other_code
     (X, y), (X_test, _) = blobs
     arguments = {**quick, "feature_store": tmp_path / "store"}
     expected = ELRCN(**arguments).fit(X, y).predict_proba(X_test)
-    other_code("report/style.py")
+    other_code("cli/run.py")
     ELRCN(**arguments).fit(X, y)
     assert len(kept_folders(tmp_path / "store")) == 1
     other_code("models/train.py")

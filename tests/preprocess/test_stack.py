@@ -324,7 +324,7 @@ def test_clips_of_other_code_are_not_taken(clips, tmp_path, other_code):
     cache = tmp_path / "cache"
     first = build_clips(clips, CONFIG, cache, progress=False)
     grey = build_clips(clips, CONFIG, cache, "grey", progress=False)
-    other_code("report/style.py")
+    other_code("cli/run.py")
     assert build_clips(clips, CONFIG, cache, progress=False).paths == first.paths
     other_code("preprocess/flow.py")
     again = build_clips(clips, CONFIG, cache, progress=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from elrcn_book.audit_text import pairs_summary, uar_summary, wrong_label_summary
 
 from elrcn.errors import ElrcnError
 from elrcn.published.audit import (
@@ -20,6 +19,7 @@ from elrcn.published.audit import (
 )
 from elrcn.published.numbers import load_counts, load_published, load_user_reports
 from elrcn.published.rounding import count_diagonals, uar_range
+from elrcn_book.audit_text import pairs_summary, uar_summary, wrong_label_summary
 
 FOLDER = Path(__file__).parents[2] / "data_manifest"
 EMOTIONS = (32, 63, 27, 25, 99)
