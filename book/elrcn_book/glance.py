@@ -48,7 +48,7 @@ STATUSES = {
     ),
     "synthetic": Status(
         "Run on synthetic data",
-        "The whole experiment runs, on the synthetic dataset only. What comes out says nothing about "
+        "The whole experiment runs, on the synthetic dataset only. It says nothing about "
         "people and neither confirms nor refutes the paper; it takes the licensed databases.",
         "◐",
         OKABE_ITO["sky"],
