@@ -60,9 +60,9 @@ class Session:
         workers: int = 0,
         seed: int = 0,
         device: str = "auto",
+        tim_length: int = 0,
         workspace: Workspace | None = None,
         progress: bool = True,
-        tim_length: int = 0,
     ):
         self.profile = get_profile(profile)
         if tim_length:

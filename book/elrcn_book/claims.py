@@ -48,7 +48,7 @@ class Claim:
         interval = ""
         if not pd.isna(self.low):
             interval = f", 95% interval {self.low:+.2f} to {self.high:+.2f}"
-        corrected = f" after Holm's correction for {self.family}" if self.family > 1 else ""
+        corrected = " after Holm's correction" if self.family > 1 else ""
         return f"{self.difference:+.3f}{interval}, {p_text(self.p_holm)}{corrected}"
 
 
