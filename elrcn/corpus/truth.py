@@ -229,7 +229,7 @@ def load_truth(root: str | Path, clip_id: str) -> Truth:
         return Truth(clip_id=clip_id, **values)
     except FileNotFoundError:
         what = f"No true motion is known for clip {clip_id}."
-        fix = "only the synthetic dataset has it: check the clip id and the corpus folder"
+        fix = "only the embedded corpus has it: check the clip id and the corpus folder"
         raise ElrcnError(what, where=path, fix=fix) from None
     except _BROKEN as error:
         raise ElrcnError(f"The truth file is broken: {error}", where=path) from None
