@@ -55,7 +55,7 @@ def within(value: float, low: float = float("nan"), high: float = float("nan"), 
     """Write a score with its interval: "0.445 [0.36, 0.53]"."""
     if pd.isna(value):
         return "–"
-    return f"{value:{form}}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
+    return f"{value:{form}}" + ("" if pd.isna(low) else f" [{low:.2f},\u00a0{high:.2f}]")
 
 
 def shown(scores: pd.DataFrame, names: Sequence[str] = tuple(SCORES)) -> pd.DataFrame:
