@@ -93,6 +93,7 @@ def differences(family: Family, ax: Axes | None = None) -> Figure:
         _, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(family) + 1.2))
     ax.axvline(0, color=GREY, linestyle=":", linewidth=1.2, zorder=0)
     labels = [f"{c.first} − {c.second}" for c in family]
+    labels = [s if len(s) < 50 else s.replace(" − ", "\n− ") for s in labels]
     for y, claim in enumerate(family):
         told = verdict(claim) != NEITHER
         colour = PALETTE[0] if told else GREY
