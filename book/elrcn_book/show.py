@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import display, update_display
 
@@ -27,6 +28,7 @@ from elrcn.manifest import Finding, Manifest, remark_line
 from elrcn.picture import figure_svg
 from elrcn.session import Session
 from elrcn.workspace import find_workspace
+from elrcn_book.pictures import animation
 from elrcn_book.style import use_style
 
 #: Set by the runner of the book: the folder that pages write their files to.
@@ -104,6 +106,21 @@ class Picture(Shown):
     def _beside(self) -> str:
         """MyST of the picture alone, for the Result box."""
         return f"```{{image}} files/{self.page}/{self.files[0].name}\n:alt: {self.alt}\n```"
+
+
+@dataclass(frozen=True, repr=False)
+class Animation(Picture):
+    """A saved animation with its still, which readers see who asked their system for no motion."""
+
+    def markdown(self) -> str:
+        """MyST: both files, of which the browser chooses, the caption and links."""
+        moving, still = (f"files/{self.page}/{path.name}" for path in self.files)
+        return (
+            f"`````{{raw}} html\n<figure><picture>"
+            f'<source media="(prefers-reduced-motion: reduce)" srcset="{still}">'
+            f'<img src="{moving}" alt="{escape(self.alt)}" loading="lazy">'
+            f"</picture></figure>\n`````\n\n{self.caption} {_links(self.page, self.files[:1])}\n"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -299,11 +316,35 @@ class Page:
         return self._picture(name, caption, alt, files, data, source)
 
     def animation(
-        self, webp: bytes, name: str, caption: str, alt: str, source: str | None = None
-    ) -> Picture:
-        """Write an animation (`elrcn_book.pictures.animation`); its readers may stop it."""
-        files = [write(self.folder / f"{_check(name)}.webp", webp)]
-        return self._picture(name, caption, alt, files, None, source)
+        self,
+        frames: Sequence[np.ndarray],
+        name: str,
+        caption: str,
+        alt: str,
+        still: int = 0,
+        source: str | None = None,
+        **options,
+    ) -> Animation:
+        """Write frames as a looping WebP, and one of them for readers who want no motion.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray
+            As for `elrcn_book.pictures.animation`.
+        name, caption, alt, source
+            As for `figure`; ``<name>.webp`` and ``<name>-still.webp``.
+        still : int
+            The frame shown where reduced motion is asked for.
+        **options
+            Of `elrcn_book.pictures.animation`.
+        """
+        moving = self.folder / f"{_check(name)}.webp"
+        files = [write(moving, animation(frames, **options))]
+        files.append(
+            write(moving.with_name(f"{name}-still.webp"), animation([frames[still]], **options))
+        )
+        shown = self._picture(name, caption, alt, files, None, source)
+        return Animation(shown.page, shown.name, shown.caption, shown.alt, shown.files)
 
     def _picture(self, name, caption, alt, files, data, source):
         caption = one_line(f"{caption} {self._source(source)}")
