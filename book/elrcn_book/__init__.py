@@ -4,6 +4,13 @@ A page begins with ``page = Page("table1", session)``; see `elrcn_book.show`. Th
 imports this package.
 """
 
-from elrcn_book.show import Page
-
 __all__ = ["Page"]
+
+
+def __getattr__(name: str):
+    # The commands must be able to say which packages are missing before any of them is imported.
+    if name == "Page":
+        from elrcn_book.show import Page
+
+        return Page
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -55,7 +55,7 @@ def within(value: float, low: float = float("nan"), high: float = float("nan"), 
     """Write a score with its interval: "0.445 [0.36, 0.53]"."""
     if pd.isna(value):
         return "–"
-    return f"{value:{form}}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
+    return f"{value:{form}}" + ("" if pd.isna(low) else f" [{low:.2f},\u00a0{high:.2f}]")
 
 
 def shown(scores: pd.DataFrame, names: Sequence[str] = tuple(SCORES)) -> pd.DataFrame:
@@ -76,7 +76,13 @@ def published(source: str) -> pd.DataFrame:
     return table.drop(columns="role").rename_axis("Method")
 
 
-def beside(plan: Plan, scores: pd.DataFrame, paper: pd.DataFrame, head: str) -> pd.DataFrame:
+def beside(
+    plan: Plan,
+    scores: pd.DataFrame,
+    paper: pd.DataFrame,
+    head: str,
+    names: Sequence[str] = tuple(SCORES),
+) -> pd.DataFrame:
     """Set this run's scores beside the paper's, apart under two heads, as text.
 
     Parameters
@@ -87,13 +93,15 @@ def beside(plan: Plan, scores: pd.DataFrame, paper: pd.DataFrame, head: str) -> 
         From `measured` and `published`.
     head : str
         Over this run's columns, such as "This run, synthetic clips".
+    names : sequence of str
+        Scores shown.
 
     Returns
     -------
     DataFrame
         A row a method of this run, then the rows of the paper that nothing here repeats.
     """
-    own = shown(scores[scores.index.notna()])
+    own = shown(scores, names)
     of = {m.label: published_name(m.published or m.label, paper) for m in plan.methods}
     names = [of.get(label) for label in own.index]
     left = paper.reindex([name if name is not None else "" for name in names]).set_axis(own.index)
