@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from elrcn.config import get_profile
 from elrcn.corpus import make_corpus
 from elrcn.databases.folders import VARIABLES
 from elrcn.errors import ElrcnError
@@ -90,14 +91,13 @@ class Terminal:
         self._workspace = workspace
 
     def unpack(self, profile: str, workers: int = 0) -> Session:
-        """Copy the synthetic databases into the folder, as ``unpacked/``; a session on them.
+        """Write the synthetic databases of a profile into ``unpacked/``; a session on them.
 
-        Whatever licensed folders are named on this machine, they are not read.
+        Licensed folders that are named on this machine are not read.
         """
-        own = Session(profile, workspace=self._workspace, progress=False)
-        corpus = make_corpus(own.embedded_folder, own.profile.corpus, progress=False)
-        copies = Path(shutil.copytree(corpus.root, self.folder / "unpacked"))
-        return Session(profile, copies / "CASME2", copies / "SAMM", workers, progress=False,
+        corpus = get_profile(profile).corpus
+        made = make_corpus(self.folder / "unpacked", corpus, progress=False)
+        return Session(profile, made.casme2, made.samm, workers, progress=False,
                        workspace=self._workspace)  # fmt: skip
 
     def run(self, command: str, expect: tuple[int, ...] = (0,)) -> CommandRun:
