@@ -58,12 +58,42 @@ def score_panels(
     return fig
 
 
+def grouped(scores: pd.DataFrame, groups: Sequence[str], chance: float | None = None) -> Figure:
+    """Draw the UAR of many methods, a colour a group, groups in the order they come.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From `elrcn_book.scores.measured`.
+    groups : sequence of str
+        The group of each row.
+    chance : float, optional
+        Drawn as a dotted line.
+    """
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.3 * len(scores) + 1.2), layout="constrained")
+    names = dict.fromkeys(groups)
+    for name, colour in zip(names, PALETTE * 3, strict=False):
+        part = scores[[group == name for group in groups]]
+        ax.hlines([str(label) for label in part.index], part["uar_low"], part["uar_high"],
+                  color=colour, linewidth=2.2)  # fmt: skip
+        ax.plot(part["uar"], [str(label) for label in part.index], "o", color=colour, label=name)
+    if chance is not None:
+        ax.axvline(chance, color=GREY, linestyle=":", linewidth=1.2, zorder=0)
+    ax.invert_yaxis()
+    ax.set(xlabel="UAR", xlim=(0, max(0.6, 1.05 * float(scores["uar_high"].max()))))
+    ax.tick_params(axis="y", labelsize=9.5)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3)
+    sns.despine(ax=ax)
+    return fig
+
+
 def differences(family: Family, ax: Axes | None = None) -> Figure:
     """Draw every difference with its interval; significant ones are filled, others hollow."""
     if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(family) + 1.2))
     ax.axvline(0, color=GREY, linestyle=":", linewidth=1.2, zorder=0)
     labels = [f"{c.first} − {c.second}" for c in family]
+    labels = [s if len(s) < 50 else s.replace(" − ", "\n− ") for s in labels]
     for y, claim in enumerate(family):
         told = verdict(claim) != NEITHER
         colour = PALETTE[0] if told else GREY

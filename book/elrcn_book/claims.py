@@ -168,3 +168,9 @@ def network_family(plan, results: Mapping[str, pd.DataFrame], draws=2000, seed=0
     pairs = [(shown[a], results[a], shown[b], results[b]) for a, b in names]
     per_fold = plan.experiment.task.per_fold
     return Family(pairs, plan.classes, per_fold=per_fold, draws=draws, seed=seed)
+
+
+def labelled(methods, results: Mapping[str, pd.DataFrame], names) -> list[tuple]:
+    """Pairs for a `Family` from names of methods: labels and rows of both."""
+    label = {m.name: m.label for m in methods}
+    return [(label[a], results[a], label[b], results[b]) for a, b in names]

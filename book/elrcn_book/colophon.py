@@ -24,8 +24,8 @@ def dress(notebook, page: str, record: dict[str, Any]) -> None:
             # Where there are overrides its values are not those of this run: the colophon has them.
             tags += [] if "hide-input" in tags else ["hide-input"]
             _name(cell, "Parameters")
-        elif {"hide-input", "hide-cell"} & set(tags):
-            first = cell.source.splitlines()[0] if cell.source else ""
+        elif {"hide-input", "hide-cell", "hide-output"} & set(tags):
+            first = cell.source.partition("\n")[0]
             _name(cell, first.lstrip("# ") if first.startswith("#") else "how this is drawn")
     _lift_result(notebook)
     colophon = nbformat.v4.new_markdown_cell(_colophon(page, record))
@@ -34,10 +34,12 @@ def dress(notebook, page: str, record: dict[str, Any]) -> None:
 
 
 def _name(cell, text: str) -> None:
-    """Call a folded cell by what it holds."""
+    """Call a folded cell, or what it shows, by what it holds."""
+    kind = "" if "hide-output" in cell.metadata["tags"] else "Code: "
+    text = text if kind else text[:1].upper() + text[1:]
     cell.metadata["mystnb"] = {
-        "code_prompt_show": f"Code: {text}",
-        "code_prompt_hide": f"Hide the code: {text}",
+        "code_prompt_show": f"{kind}{text}",
+        "code_prompt_hide": f"Hide: {text}",
     }
 
 

@@ -193,7 +193,7 @@ class Origin:
 
     def note(self, protocol: str = "") -> str:
         """Return the end of a caption: protocol, number of clips, origin."""
-        parts = [protocol] if protocol else []
+        parts = [protocol[:1].upper() + protocol[1:]] if protocol else []
         return "; ".join([*parts, self.size, self.label]) + "."
 
 
