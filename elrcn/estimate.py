@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ from elrcn.config import (
 )
 from elrcn.corpus.plan import plan_corpus
 from elrcn.evaluation.protocols import Fold
-from elrcn.experiments import Method, Options, Plan, stored_folds
+from elrcn.experiments import Method, Options, Plan, plan_manifest, stored_folds
 from elrcn.experiments.methods import scaled_units, streams_of, units_text
 from elrcn.experiments.starts import DEFAULT
 from elrcn.manifest import Manifest
@@ -36,6 +38,7 @@ from elrcn.models.networks import VGG, TemporalHead
 from elrcn.models.spatial_stage import MOST_KEPT
 from elrcn.models.train import KerasAdam, autocast
 from elrcn.session import Session
+from elrcn.workspace import Workspace
 
 Network = VGGConfig | TemporalConfig
 #: Bytes a parameter takes in training: weight, gradient and the two moments of Adam, float32.
@@ -437,7 +440,20 @@ def planned_manifest(config: CorpusConfig) -> Manifest:
     return Manifest(pd.DataFrame(rows))
 
 
-# --- the machine at hand -------------------------------------------------------------------------
+def full_size(experiments: Sequence[str] = ("table1", "table2", "table3")) -> Estimate:
+    """Count what experiments take at the paper's size, whatever is stored or given here.
+
+    The clips are as many, of as many subjects, as the licensed databases have. Where no fold is
+    stored, ``elrcn run tables --profile paper --pretrained none --dry-run`` counts the same.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        session = Session("paper", device="cpu", workspace=Workspace(Path(empty)), progress=False)
+        clips = planned_manifest(session.profile.corpus)
+        plans = [plan_manifest(name, clips, session.profile) for name in experiments]
+        return estimate(plans, session, options=Options("none"))
+
+
+# --- this machine --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from elrcn.estimate import (
     Stage,
     duration,
     estimate,
+    full_size,
     planned_manifest,
     stages,
     temporal_cost,
@@ -120,6 +121,18 @@ def test_totals_share_what_is_shared(plans, session):
     assert together.disk["grey sequences"] == len(clips) * 10 * 64 * 64
     assert together.gpu_hours(1e12, 0.5) == pytest.approx(2 * together.gpu_hours(1e12, 1.0))
     assert not any(session.workspace.root.iterdir())
+
+
+def test_full_size_is_counted_by_hand():
+    value, paper = full_size(["table1"]), PROFILES["paper"]
+    (se,) = (m for m in value.methods if m.method == "elrcn_se (seed 0)")
+    # 246 clips of 26 subjects: every clip is trained on in 25 folds; 9 frames.
+    assert sum(se.stages[0].samples) == 246 * 25 * 9
+    epochs = paper.spatial_train.max_epochs
+    each = vgg_cost(paper.vgg, 5, 5)
+    expected = 246 * 25 * 9 * epochs * each.training_flops
+    assert se.stages[0].flops == expected + 246 * 26 * 9 * each.forward_flops
+    assert all(not m.stored for m in value.methods)
 
 
 def test_methods_may_be_chosen(plans, session):

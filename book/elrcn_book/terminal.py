@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from html import escape
@@ -15,13 +16,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from elrcn.config import get_profile
+from elrcn.corpus import make_corpus
 from elrcn.databases.folders import VARIABLES
 from elrcn.errors import ElrcnError
-from elrcn.workspace import Workspace
-from elrcn_book.artifacts import Shown
+from elrcn.session import Session
+from elrcn.workspace import Workspace, find_workspace
+from elrcn_book.show import Shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CommandRun(Shown):
     """A command and what it printed.
 
@@ -60,10 +64,12 @@ class Terminal:
 
     Parameters
     ----------
-    folder : Path
-        Working folder; made, and made a workspace, if it is none.
-    workspace : Workspace
-        The checkout whose ``data_manifest`` and table of contents the folder gets.
+    folder : Path, optional
+        Working folder; made, and made a workspace, if it is none. Default: a temporary one, which
+        lasts as long as the terminal.
+    workspace : Workspace, optional
+        The checkout whose ``data_manifest`` and table of contents the folder gets. Default: the
+        one around the current folder.
 
     Attributes
     ----------
@@ -71,13 +77,28 @@ class Terminal:
         Everything run so far.
     """
 
-    def __init__(self, folder: str | Path, workspace: Workspace):
+    def __init__(self, folder: str | Path | None = None, workspace: Workspace | None = None):
+        if folder is None:
+            self._scratch = tempfile.TemporaryDirectory()
+            folder = Path(self._scratch.name) / "desk"
+        workspace = workspace or find_workspace()
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "_toc.yml").exists():
             shutil.copy(workspace.root / "_toc.yml", self.folder)
             shutil.copytree(workspace.data_manifest, self.folder / "data_manifest")
         self.runs: list[CommandRun] = []
+        self._workspace = workspace
+
+    def unpack(self, profile: str, workers: int = 0) -> Session:
+        """Write the synthetic databases of a profile into ``unpacked/``; a session on them.
+
+        Licensed folders that are named on this machine are not read.
+        """
+        corpus = get_profile(profile).corpus
+        made = make_corpus(self.folder / "unpacked", corpus, progress=False)
+        return Session(profile, made.casme2, made.samm, workers, progress=False,
+                       workspace=self._workspace)  # fmt: skip
 
     def run(self, command: str, expect: tuple[int, ...] = (0,)) -> CommandRun:
         """Run a command line that begins with ``elrcn``, without a shell.

@@ -20,11 +20,9 @@ from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
 from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.picture import flow_colours
-from elrcn.published.audit import grim_table
-from elrcn.published.numbers import load_counts, load_published, published_table
+from elrcn.published.numbers import published_table
 from elrcn_book import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn_book.figures import figure_svg, save_figure
-from elrcn_book.figures_audit import grim_distances, grim_figure
 from elrcn_book.notice import origin_banner
 from elrcn_book.pictures import apex_index
 
@@ -253,14 +251,3 @@ def test_a_mixture_is_said(manifest, tmp_path):
         "(CASME II: 1 of 2 clip folders are synthetic, so the whole counts as such)"
     )
     assert origin_banner(manifest).title == "Made in part from the synthetic dataset"
-
-
-def test_grim_figure():
-    table = grim_table(load_published(), load_counts())
-    shown = grim_distances(table)
-    row = shown[shown["method"] == "ELRCN-SE"].set_index("n")["distance"]
-    assert abs(row[246]) <= 0.5 < abs(row[247])
-    inside = (shown["distance"].abs() <= 0.5) == shown["possible"]
-    assert inside.all()
-    fig = grim_figure(table, "GRIM")
-    assert titles(fig) == ["GRIM"] and all(x and y for x, y in labelled(fig))

@@ -36,3 +36,11 @@ def test_unexpected_end_is_an_error(terminal):
 def test_only_elrcn_is_run(terminal):
     with pytest.raises(ElrcnError, match="not 'rm'"):
         terminal.run("rm -r .")
+
+
+def test_copies_of_the_synthetic_databases(monkeypatch):
+    monkeypatch.setenv("ELRCN_CASME2", "/nowhere")
+    terminal = Terminal()
+    session = terminal.unpack("smoke", workers=1)
+    assert session.synthetic and set(session.given) == {"CASME2", "SAMM"}
+    assert all(terminal.folder in root.parents for root in session.roots.values())

@@ -19,7 +19,6 @@ from elrcn.published.audit import (
 )
 from elrcn.published.numbers import load_counts, load_published, load_user_reports
 from elrcn.published.rounding import count_diagonals, uar_range
-from elrcn_book.audit_text import pairs_summary, uar_summary, wrong_label_summary
 
 FOLDER = Path(__file__).parents[2] / "data_manifest"
 EMOTIONS = (32, 63, 27, 25, 99)
@@ -131,16 +130,12 @@ def test_table_three_is_reconstructed(pairs):
     assert ruled_out["least_UAR"] == pytest.approx((24 / 24 + 19 / 20 + 27 / 99) / 10)
     assert 0.2222 < ruled_out["least_UAR"] < 0.2223 and ruled_out["UAR"] == "0.2179"
     assert set(pairs.loc[pairs["method"] == "ELRCN-TE", "if_padded"]) == {12}
-    text = pairs_summary(pairs)
-    assert "Ruled out: 43/68 and 27/185, whose UAR would be at least 0.2223, not 0.2179." in text
-    assert "The text selects 33/68 and 71/185." in text and "12 pairs" in text
 
 
 def test_every_published_uar_can_be_had(singles, pairs):
     assert singles["possible"].all() and len(singles) == 18
     assert (singles["diagonals"].min(), singles["diagonals"].max()) == (25, 17021)
     assert pairs.groupby("method")["possible"].any().all()
-    assert uar_summary(singles, pairs).startswith("Of 14 published UARs, **14** can be had")
 
 
 def test_the_uar_of_a_fold_by_enumeration(singles):
@@ -175,10 +170,8 @@ def test_the_reported_uar_needs_other_sizes_of_the_classes(reports, counts):
     assert row["diagonals"] == 6
     assert (one.loc[~one["possible"], "distance"] > 1e-10).all()
     two = wrong_label(reports, counts, clips=2)
+    assert len(two) == 21 + 110
     assert sorted(two.loc[two["possible"], "sizes"]) == ["33/63/25/26/99", "33/63/26/25/99"]
-    text = wrong_label_summary(one, two)
-    assert "Of 20 other sizes that come of moving one clip, 1 would do" in text
-    assert "Of 110 other sizes that come of moving two clips, 1 would do: 33/63/25/26/99" in text
 
 
 def test_a_uar_of_the_published_sizes_is_recognised(counts):
