@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from elrcn.evaluation.decisions import compare
-from elrcn.evaluation.statistics import holm
+from elrcn.evaluation.statistics import holm, interval, swap_p_value
+from elrcn.experiments.attention import subject_means
 
 #: Level of the tests.
 ALPHA = 0.05
@@ -116,6 +118,37 @@ class Family(Sequence):
             Claim(a, b, name, c.difference, c.low, c.high, c.p_value, float(p), n)
             for (a, _, b, _), c, p in zip(pairs, found, corrected, strict=True)
         ]
+
+    @classmethod
+    def of_values(cls, pairs, subjects: pd.Series, name: str, draws=2000, seed=0, flips=10000):
+        """Compare numbers of clips, such as how much of a map lies in a mask, clip by clip.
+
+        Parameters
+        ----------
+        pairs : sequence of (str, Series, str, Series)
+            Labels and values by clip id; clips that lack one of both are left out.
+        subjects : Series
+            Clip id to subject: intervals draw subjects, and the test flips their signs.
+        name : str
+            What the values are, as a reader calls it.
+        draws, seed, flips : int
+            Resamples behind each interval; flips of the test.
+        """
+        family, found = cls((), ()), []
+        for a, first, b, second in pairs:
+            values = (first - second).dropna()
+            people = subjects[values.index]
+            sums = values.groupby(people).sum().to_numpy()
+            signs = np.random.default_rng(seed).choice([-1.0, 1.0], (flips, len(sums)))
+            p_value = swap_p_value(np.r_[sums.sum(), signs @ sums])
+            means = subject_means(values.to_numpy()[:, None], people, draws, seed)[:, 0]
+            low, high = interval(means, people.nunique())
+            found.append((a, b, name, float(values.mean()), low, high, float(p_value)))
+        corrected = holm([row[-1] for row in found]) if found else []
+        family.claims = [
+            Claim(*row, float(p), len(found)) for row, p in zip(found, corrected, strict=True)
+        ]
+        return family
 
     def __len__(self) -> int:
         return len(self.claims)
