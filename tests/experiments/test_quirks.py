@@ -13,9 +13,9 @@ from elrcn.experiments.quirks import (
     FLOW_BASE,
     SE_BASE,
     base_of,
+    deviation_of,
     rate_left,
     substring_labels,
-    deviation_of,
     updates_of_earlier_folds,
 )
 from elrcn.manifest import Manifest
