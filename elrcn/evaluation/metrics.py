@@ -189,3 +189,16 @@ def fold_mean(rows: pd.DataFrame, classes=None) -> dict[str, float]:
     classes = classes or row_classes(rows)
     table = pd.DataFrame([pooled(part, classes) for _, part in rows.groupby("fold", sort=False)])
     return {name: float(table[name].mean()) for name in METRICS} | {"n": int(table["n"].sum())}
+
+
+def commonest_share(rows: pd.DataFrame) -> float:
+    """Share of the clips that are given the commonest answer of their fold; 1 for a constant.
+
+    A fold of one clip has one answer whatever the network, so only folds of two clips or more
+    count; NaN if there are none. A network near 1 has collapsed: what it scores is no effect of
+    its input.
+    """
+    answers = rows.groupby("fold")["predicted"]
+    several = answers.size()[answers.size() > 1]
+    commonest = answers.agg(lambda given: given.value_counts().iloc[0])[several.index]
+    return float(commonest.sum() / several.sum()) if len(several) else float("nan")

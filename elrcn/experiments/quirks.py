@@ -1,7 +1,7 @@
 """The authors' published code: each of its departures from the paper, on and off.
 
-Two families. *ELRCN-SE* is the paper's network of Table I, in which the switches show what each
-departure would have cost. *Flow, VGG fine-tuned, LSTM* is what users of the authors' code could
+Two families. *ELRCN-SE* is the paper's network of Table I, in which the deviations show what each
+would have cost. *Flow, VGG fine-tuned, LSTM* is what users of the authors' code could
 run: there neither SE nor TE run as published, and what runs is one network on flow that starts
 from VGG-Face, then the LSTM.
 """
@@ -26,7 +26,7 @@ DENSE = 128
 
 
 @dataclass(frozen=True)
-class Switch:
+class Deviation:
     """One departure of the authors' code, or several together."""
 
     name: str
@@ -35,7 +35,7 @@ class Switch:
     paper: str  #: what the paper says
     code: str  #: what the code does
     known: str  #: since when that is known, or how
-    # What the method has that the unswitched one has not: see `elrcn.experiments.methods.Method`.
+    # What the method has that the one without it has not: see `elrcn.experiments.methods.Method`.
     settings: dict = field(default_factory=dict)
     change: Callable[[BaseEstimator, Profile], dict] | None = None
     labels: Callable[[Manifest, np.ndarray], np.ndarray] | None = None
@@ -136,7 +136,7 @@ def substring_labels(manifest: Manifest, labels: np.ndarray) -> np.ndarray:
     return np.array(found, dtype=object)
 
 
-RESHAPE = Switch(
+RESHAPE = Deviation(
     "reshape_layout",
     "reshaped layout",
     "Quirks(reshape_layout=True)",
@@ -147,7 +147,7 @@ RESHAPE = Switch(
     "should be fine.",
     {"quirks": Quirks(reshape_layout=True)},
 )
-UINT8 = Switch(
+UINT8 = Deviation(
     "uint8_flow",
     "8-bit flow",
     "Quirks(uint8_flow=True)",
@@ -157,7 +157,7 @@ UINT8 = Switch(
     "Plain in the code.",
     {"quirks": Quirks(uint8_flow=True)},
 )
-FROZEN = Switch(
+FROZEN = Deviation(
     "frozen_layers",
     "frozen layers",
     "Quirks(frozen_layers=True)",
@@ -169,7 +169,7 @@ FROZEN = Switch(
     "and users of December 2018 and later got the frozen network (an inference).",
     {"quirks": Quirks(frozen_layers=True)},
 )
-REVERSED = Switch(
+REVERSED = Deviation(
     "reversed_channels",
     "reversed channels",
     "Quirks(reversed_channels=True)",
@@ -179,7 +179,7 @@ REVERSED = Switch(
     "Plain in the code.",
     {"quirks": Quirks(reversed_channels=True)},
 )
-SUBSTRING = Switch(
+SUBSTRING = Deviation(
     "substring_label",
     "labels by part of the name",
     "Method(labels=substring_labels)",
@@ -190,7 +190,7 @@ SUBSTRING = Switch(
     "authors' repository cannot be had with the sheet's 32, 63, 27, 25 and 99.",
     labels=substring_labels,
 )
-SIGMOID = Switch(
+SIGMOID = Deviation(
     "sigmoid_head",
     "sigmoid outputs",
     "Quirks(sigmoid_head=True)",
@@ -199,7 +199,7 @@ SIGMOID = Switch(
     "Plain in the code.",
     {"quirks": Quirks(sigmoid_head=True)},
 )
-SHARED = Switch(
+SHARED = Deviation(
     "shared_optimizer",
     "shared optimizer",
     "Quirks(shared_optimizer=True, updates_before=n)",
@@ -209,7 +209,7 @@ SHARED = Switch(
     "Plain in the code.",
     change=_shared_optimizer,
 )
-SCALE = Switch(
+SCALE = Deviation(
     "raw_scale",
     "other input scale",
     "Quirks(raw_scale=True) or scaling",
@@ -218,7 +218,7 @@ SCALE = Switch(
     "Plain in the code.",
     change=_other_scale,
 )
-GATES = Switch(
+GATES = Deviation(
     "hard_gates",
     "hard-sigmoid gates",
     'gates="hard"',
@@ -227,7 +227,7 @@ GATES = Switch(
     "Default of the Keras of that time.",
     {"gates": "hard"},
 )
-DENSE_LAYER = Switch(
+DENSE_LAYER = Deviation(
     "dense",
     f"Dense({DENSE}) after the LSTM",
     f"TemporalConfig(dense={DENSE})",
@@ -236,7 +236,7 @@ DENSE_LAYER = Switch(
     "Plain in the code.",
     change=_dense,
 )
-STOPPING = Switch(
+STOPPING = Deviation(
     "stopping",
     "stopping as in the code",
     "TrainConfig(patience=...)",
@@ -246,7 +246,7 @@ STOPPING = Switch(
     "Plain in the code.",
     change=_stopping,
 )
-TOGETHER = Switch(
+TOGETHER = Deviation(
     "as_the_code_ran",
     "all: as the code ran",
     "AS_THE_CODE_RAN with the settings above",
@@ -256,7 +256,7 @@ TOGETHER = Switch(
     change=_together,
     labels=substring_labels,
 )
-TOGETHER_SCALED = Switch(
+TOGETHER_SCALED = Deviation(
     "as_the_code_ran_scaled",
     "all, standardised input",
     'the same with raw_scale=False, scaling="standard"',
@@ -268,43 +268,43 @@ TOGETHER_SCALED = Switch(
     labels=substring_labels,
 )
 
-#: Switches of the flow network: all. The temporal stage's cost least, so they stand together.
-FLOW_SWITCHES = (
+#: Deviations of the flow network: all. The temporal stage's cost least, so they stand together.
+FLOW_DEVIATIONS = (
     FROZEN, RESHAPE, REVERSED, UINT8, SUBSTRING, SHARED, STOPPING, SIGMOID, GATES, DENSE_LAYER,
     TOGETHER_SCALED, SCALE, TOGETHER,
 )  # fmt: skip
-#: Switches of SE: those of the demo's budget. Its networks cost twice those of the flow network.
-SE_SWITCHES = (RESHAPE, UINT8, STOPPING, SIGMOID, GATES, DENSE_LAYER, TOGETHER_SCALED)
+#: Deviations of SE: those of the demo's budget. Its networks cost twice those of the flow network.
+SE_DEVIATIONS = (RESHAPE, UINT8, STOPPING, SIGMOID, GATES, DENSE_LAYER, TOGETHER_SCALED)
 
 FLOW_BASE = replace(
-    TE, name="flow", label="no switch", settings={"streams": ("flow",)}, published="",
+    TE, name="flow", label="no deviation", settings={"streams": ("flow",)}, published="",
     group=f"{FLOW_TUNED}, LSTM",
 )  # fmt: skip
-SE_BASE = replace(SE, label="no switch", group="ELRCN-SE")
-#: Methods without a switch: what the others are compared with.
+SE_BASE = replace(SE, label="no deviation", group="ELRCN-SE")
+#: Methods without a deviation: what the others are compared with.
 BASES = (FLOW_BASE, SE_BASE)
 
 
-def _family(base: Method, switches: tuple[Switch, ...]) -> tuple[Method, ...]:
-    """Give `base` and one method for each switch, in the group of `base`."""
+def _family(base: Method, deviations: tuple[Deviation, ...]) -> tuple[Method, ...]:
+    """Give `base` and one method for each deviation, in the group of `base`."""
     return base, *(
         replace(base, name=f"{base.name}-{one.name}", label=one.label, published="",
                 settings={**base.settings, **one.settings}, change=one.change, labels=one.labels)
-        for one in switches
+        for one in deviations
     )  # fmt: skip
 
 
 METHODS = (
     replace(MAJORITY, group="for comparison"),
-    *_family(FLOW_BASE, FLOW_SWITCHES),
-    *_family(SE_BASE, SE_SWITCHES),
+    *_family(FLOW_BASE, FLOW_DEVIATIONS),
+    *_family(SE_BASE, SE_DEVIATIONS),
 )
 
 
-def switch_of(method: Method) -> Switch | None:
-    """Return the switch that `method` turns on; None for a base or a method of no family."""
+def deviation_of(method: Method) -> Deviation | None:
+    """Return the deviation that `method` has; None for a base or a method of no family."""
     name = method.name.partition("-")[2]
-    return next((switch for switch in FLOW_SWITCHES if switch.name == name), None)
+    return next((one for one in FLOW_DEVIATIONS if one.name == name), None)
 
 
 def base_of(method: Method) -> Method | None:

@@ -152,7 +152,7 @@ _OTHERS = (
     Experiment("figure9", "Figure 9", "Where ELRCN-SE's spatial network looks: Grad-CAM against "
                "action-unit masks, LOSO and CDE", EMOTION_LOSO, (SE,), "gradcam", maps=True),
     Experiment("quirks", "Authors' code",
-               "What the authors' published code does differently, switch by switch",
+               "What the authors' published code does differently, deviation by deviation",
                EMOTION_ABLATION, quirks.METHODS, "quirks"),
     Experiment("epochs", "Section III-D (when to stop)",
                "Table I with the temporal stage stopped at fixed epochs",

@@ -113,3 +113,11 @@ def test_pooled_and_mean_of_folds_differ():
     assert m.pooled(rows)["war"] == pytest.approx(3 / 5)
     assert m.fold_mean(rows)["war"] == pytest.approx((3 / 4 + 0) / 2)
     assert m.pooled(rows)["n"] == m.fold_mean(rows)["n"] == 5
+
+
+def test_folds_of_one_clip_are_no_collapse():
+    rows = pd.DataFrame({"fold": list("aaaabbc"), "predicted": list("xxxyyyx")})
+    # The commonest answer of fold a has 3 of 4 clips, of b 2 of 2; c has one clip.
+    assert m.commonest_share(rows) == pytest.approx(5 / 6)
+    assert m.commonest_share(rows.assign(predicted="x")) == 1
+    assert np.isnan(m.commonest_share(rows.assign(fold=range(7))))

@@ -1,4 +1,4 @@
-"""The switches of the authors' code: what each changes, and nothing else."""
+"""The deviations of the authors' code: what each changes, and nothing else."""
 
 from dataclasses import fields, replace
 
@@ -13,9 +13,9 @@ from elrcn.experiments.quirks import (
     FLOW_BASE,
     SE_BASE,
     base_of,
+    deviation_of,
     rate_left,
     substring_labels,
-    switch_of,
     updates_of_earlier_folds,
 )
 from elrcn.manifest import Manifest
@@ -53,7 +53,7 @@ def test_bases_are_the_networks_of_the_paper(session):
     assert FLOW_BASE.starts_from_weights and not SE_BASE.starts_from_weights
 
 
-def test_each_switch_changes_its_own_setting_only(session):
+def test_each_deviation_changes_its_own_setting_only(session):
     expected = {
         "reshape_layout": {"quirks": Quirks(reshape_layout=True)},
         "uint8_flow": {"quirks": Quirks(uint8_flow=True)},
@@ -72,7 +72,7 @@ def test_each_switch_changes_its_own_setting_only(session):
     assert shared.shared_optimizer and shared.updates_before > 0
 
 
-def test_all_together_is_every_switch(session):
+def test_all_together_is_every_deviation(session):
     every = {f.name for f in fields(Quirks)} - {"updates_before"}
     assert all(getattr(AS_THE_CODE_RAN, name) for name in every)
     missing = {
@@ -145,7 +145,7 @@ def test_labels_stay_where_no_name_contains_another(session):
     assert (p.labels_of(METHODS["flow-substring_label"]) is p.labels) is False
 
 
-def test_a_switched_label_is_trained_and_scored(session):
+def test_a_changed_label_is_trained_and_scored(session):
     """Through `run_method`: the card and the rows hold what the method's labels say."""
     p = plan("quirks", session)
     i = int(np.flatnonzero(p.labels != p.labels[0])[0])
@@ -180,9 +180,9 @@ def test_updates_before_by_hand(paper):
     assert rate_left(1_000_000, TrainConfig(decay=1e-6)) == pytest.approx(0.5)
 
 
-def test_every_method_of_a_family_has_a_switch_and_a_base():
+def test_every_method_of_a_family_has_a_deviation_and_a_base():
     for method in METHODS.values():
-        assert (switch_of(method) is None) == (base_of(method) is None)
+        assert (deviation_of(method) is None) == (base_of(method) is None)
         if base_of(method):
             assert method.group == base_of(method).group != ""
     assert base_of(METHODS["majority"]) is None

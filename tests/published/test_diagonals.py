@@ -217,3 +217,11 @@ def test_only_one_move_of_one_clip_gives_the_reported_uar(counts, reports):
         hits = [u for u in numerators(sizes, 89) if u in near]
         fitting += [sizes for u in hits if abs(Fraction(u, scale) - value) < Fraction(1, 10**15)]
     assert fitting == [(33, 63, 26, 25, 99)] * 6
+
+
+def test_reports_that_cannot_be_read_are_refused(tmp_path, reports):
+    with pytest.raises(ElrcnError, match="missing"):
+        load_user_reports(tmp_path / "none.csv")
+    reports.assign(value=1.5).to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(ElrcnError, match="outside"):
+        load_user_reports(tmp_path / "bad.csv")
