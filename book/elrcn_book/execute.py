@@ -90,18 +90,15 @@ def run_notebooks(
     chosen = pages.select_pages(workspace, tuple(names))
     sources = {page: pages.source_path(workspace, page) for page in chosen}
     overrides = resolve_parameters(sources, parameters)
-    reasons = {page: receipts.page_problem(workspace, page, overrides[page]) for page in chosen}
-    if force:
-        reasons = {page: reason or "it was asked for" for page, reason in reasons.items()}
-    due = [page for page in chosen if reasons[page]]
-    jobs = jobs_here(len(due), jobs)
-    with tqdm(total=len(due), desc="notebooks", unit="page", disable=not progress) as bar:
-        left, seconds = list(due), {}
-        bar.set_postfix_str(", ".join(left[:jobs]))
-        for page, seconds[page] in _execute(workspace, due, overrides, progress, jobs):
-            left.remove(page)
-            bar.update()
-            bar.set_postfix_str(", ".join(left[:jobs]))
+    last = [page for page in chosen if pages.comes_last(workspace, page)]
+    reasons, seconds = {}, {}
+    # What comes last is looked at when the others are done, whose files it reads.
+    for group, most in (([page for page in chosen if page not in last], jobs), (last, 1)):
+        for page in group:
+            reason = receipts.page_problem(workspace, page, overrides[page])
+            reasons[page] = reason or ("it was asked for" if force else "")
+        due = [page for page in group if reasons[page]]
+        seconds |= _execute_all(workspace, due, overrides, progress, jobs_here(len(due), most))
     return [
         PageRun(
             page,
@@ -113,20 +110,26 @@ def run_notebooks(
     ]
 
 
+def _execute_all(workspace, due, overrides, progress, jobs) -> dict[str, float]:
+    """Execute the pages `due`, `jobs` at once; seconds of each."""
+    left, seconds = list(due), {}
+    if not due:
+        return seconds
+    with tqdm(total=len(due), desc="notebooks", unit="page", disable=not progress) as bar:
+        bar.set_postfix_str(", ".join(left[:jobs]))
+        for page, seconds[page] in _execute(workspace, due, overrides, progress, jobs):
+            left.remove(page)
+            bar.update()
+            bar.set_postfix_str(", ".join(left[:jobs]))
+    return seconds
+
+
 def _execute(workspace, due, overrides, progress, jobs):
-    last = [page for page in due if _comes_last(workspace, page)]
-    due = [page for page in due if page not in last]
-    if jobs > 1 and due:
+    if jobs > 1:
         yield from _execute_parallel(workspace, due, overrides, progress, jobs)
-        due = []
-    for page in due + last:
+        return
+    for page in due:
         yield page, execute_page(workspace, page, overrides[page], progress)
-
-
-def _comes_last(workspace: Workspace, page: str) -> bool:
-    """Whether the notebook reads what the execution of the others leaves behind."""
-    notebook = nbformat.read(pages.source_path(workspace, page), as_version=4)
-    return notebook.metadata.get("elrcn", {}).get("after") == "all"
 
 
 def _execute_parallel(workspace, due, overrides, progress, jobs):

@@ -1,78 +1,34 @@
-"""The paper at a glance: the items of ``data_manifest/paper_items.csv`` and the registry."""
+"""The paper's tables, figures, equations and claims as a list: what each is, where it is made."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from functools import cache
+from html import escape
 from pathlib import Path
+from types import ModuleType
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from elrcn.errors import ElrcnError
-from elrcn.experiments import REGISTRY, Experiment
 from elrcn.workspace import find_workspace
-from elrcn_book.style import OKABE_ITO, WIDTH, figure_style
 
 COLUMNS = ("id", "kind", "where", "statement", "page", "experiment", "home", "status", "reason")
-KINDS = {
-    "table": "Tables",
-    "figure": "Figures",
-    "equation": "Equations",
-    "claim": "Claims",
-    "beyond": "Beyond the paper",
-}
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far an item is repeated here: label, meaning, sign, colour and that of text on it."""
-
-    label: str
-    meaning: str
-    sign: str
-    colour: str
-    ink: str = "black"
-
-
+KINDS = ("table", "figure", "equation", "claim", "beyond")
+#: How far an item is repeated here: what a reader sees, and what it means.
 STATUSES = {
-    "implemented": Status(
-        "Implemented",
-        "A definition, not a measurement: the library has it, tests hold it to known cases.",
-        "■",
-        OKABE_ITO["blue"],
-        "white",
-    ),
-    "synthetic": Status(
-        "Run on synthetic data",
-        "The whole experiment runs, on the synthetic dataset only. It says nothing about "
-        "people and neither confirms nor refutes the paper; it takes the licensed databases.",
-        "◐",
-        OKABE_ITO["sky"],
-    ),
-    "checked": Status(
-        "Checked on paper",
-        "Held against the paper's own numbers, published counts or the works it cites; no data are "
-        "needed, and the outcome is final.",
-        "✓",
-        OKABE_ITO["green"],
-    ),
-    "data": Status(
-        "Needs what is not here",
-        "The licensed databases, or weights of VGG-Face: nothing of either was at hand.",
-        "○",
-        OKABE_ITO["orange"],
-    ),
-    "open": Status(
-        "Cannot be checked",
-        "Not even with the databases, because the paper does not say enough.",
-        "?",
-        OKABE_ITO["purple"],
-    ),
-}
+    "implemented": ("implemented", "A definition: the library has it, and tests hold it to known "
+                    "cases."),
+    "synthetic": ("run on synthetic clips", "The whole experiment runs; what comes out says "
+                  "nothing about people. That takes the licensed databases."),
+    "checked": ("checked on paper", "Held against the paper's own numbers, published counts or the "
+                "works it cites; no data are needed."),
+    "data": ("needs what is not here", "The licensed databases, or VGG-Face's weights."),
+    "open": ("cannot be checked", "Not even with the databases: the paper does not say enough."),
+}  # fmt: skip
+# A line of an API page that lists a module, or the modules of a package.
+_LISTED = re.compile(r"^% modules (\S+)$", re.MULTILINE)
 
 
 def load_items(path: str | Path | None = None) -> pd.DataFrame:
@@ -154,94 +110,47 @@ def command(pages: str, experiments: str) -> str:
     return f"elrcn notebooks {pages.split()[0]}"
 
 
-def glance_table(
-    items: pd.DataFrame, registry: Mapping[str, Experiment] = REGISTRY
-) -> pd.DataFrame:
-    """Join the items with the registry.
-
-    Returns
-    -------
-    DataFrame
-        `items` with three columns more: `title` (`item_title`), `command`, and `experiment_titles`
-        (what the registry calls the experiments, joined by "; ").
-
-    Raises
-    ------
-    ElrcnError
-        If an item names an experiment that the registry lacks.
-    """
-    titles = []
-    for _, item in items.iterrows():
-        names = item["experiment"].split()
-        for name in names:
-            if name not in registry:
-                raise ElrcnError(f"Item {item['id']!r} names the unknown experiment {name!r}.")
-        titles.append("; ".join(registry[name].title for name in names))
-    return items.assign(
-        title=[item_title(i) for i in items["id"]],
-        command=[command(p, e) for p, e in zip(items["page"], items["experiment"], strict=True)],
-        experiment_titles=titles,
-    )
+@cache
+def _reference_pages(folder: Path) -> dict[str, str]:
+    """Map each module or package to the API page that documents it."""
+    pages = sorted(folder.glob("*.md"))
+    return {name: page.stem for page in pages for name in _LISTED.findall(page.read_text("utf-8"))}
 
 
-def status_counts(items: pd.DataFrame) -> pd.DataFrame:
-    """Count items by kind (index) and status (columns, labels), both in fixed order."""
-    counts = pd.crosstab(items["kind"], items["status"])
-    counts = counts.reindex(index=list(KINDS), columns=list(STATUSES), fill_value=0)
-    counts.index = pd.Index([KINDS[k] for k in counts.index], name="kind")
-    return counts.rename(columns={k: s.label for k, s in STATUSES.items()}).rename_axis(
-        columns=None
-    )
-
-
-def counts_summary(counts: pd.DataFrame) -> str:
-    """Say in Markdown how many items there are, and how many of each status.
+def reference_link(home: str, folder: Path | None = None) -> str:
+    """Address of `home` in the library's reference, seen from an executed page; "" if not there.
 
     Parameters
     ----------
-    counts : DataFrame
-        From `status_counts`.
+    home : str
+        Dotted name of a module, function or class.
+    folder : Path, optional
+        ``book/api`` of the workspace, whose pages say which packages they document.
     """
-    total = counts.to_numpy().sum()
-    parts = [f"{number} *{label}*" for label, number in counts.sum().items() if number]
-    return f"Of **{total}** items: {', '.join(parts)}."
+    folder = folder or find_workspace().root / "book" / "api"
+    found = find_home(home)
+    module = home if isinstance(found, ModuleType) else home.rpartition(".")[0]
+    if isinstance(found, ModuleType) and hasattr(found, "__path__"):
+        return ""  # a package has no entry of its own
+    if not isinstance(found, ModuleType) and getattr(found, "__module__", "") != module:
+        return ""  # documented where it is defined
+    for name in (module, module.rpartition(".")[0]):
+        page = _reference_pages(folder).get(name)
+        if page:
+            anchor = f"module-{home}" if module == home else home
+            return f"../api/{page}.html#{anchor}"
+    return ""
 
 
-def counts_alt(counts: pd.DataFrame) -> str:
-    """Alternative text of `status_figure`: the numbers of every bar."""
-    bars = [
-        f"{kind} " + ", ".join(f"{n} {label.lower()}" for label, n in row.items() if n)
-        for kind, row in counts.iterrows()
-    ]
-    return "Bars of items by status. " + "; ".join(bars) + "."
+def page_links(pages: str) -> str:
+    """HTML links to pages, whose names are separated by blanks."""
+    links = [f'<a href="{page}.html">{page.replace("_", " ")}</a>' for page in pages.split()]
+    return ", ".join(links)
 
 
-def status_figure(counts: pd.DataFrame, title: str) -> Figure:
-    """Draw `status_counts` as one bar a kind, a part a status, with the number in each part."""
-    y = np.arange(len(counts))[::-1]
-    left, middle = np.zeros(len(counts)), {"ha": "center", "va": "center"}
-    with figure_style():
-        fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(counts) + 2.1))
-        for status in STATUSES.values():
-            value = counts[status.label].to_numpy()
-            if not value.any():
-                continue
-            ax.barh(y, value, left=left, color=status.colour, edgecolor="white", label=status.label)
-            for place, width, start in zip(y, value, left, strict=True):
-                if width:
-                    ax.text(start + width / 2, place, str(width), color=status.ink, **middle)
-            left += value
-        ax.set_yticks(y, counts.index)
-        ax.set_xlabel("Number of items")
-        ax.set_ylabel("Kind of item")
-        ax.set_title(title)
-        fig.legend(loc="outside lower center", ncols=2)
-    return fig
-
-
-def legend_table() -> pd.DataFrame:
-    """Return what each status means: index `status`, column `meaning`."""
-    return pd.DataFrame(
-        {"meaning": [s.meaning for s in STATUSES.values()]},
-        index=pd.Index([f"{s.sign} {s.label}" for s in STATUSES.values()], name="status"),
-    )
+def home_link(home: str, folder: Path | None = None) -> str:
+    """HTML of `home`, linked to the reference where that has it; "" for none."""
+    link = reference_link(home, folder) if home else ""
+    # A name may break after a dot, or it would widen the table beyond a phone.
+    name = f"<code>{escape(home).replace('.', '.<wbr>')}</code>" if home else ""
+    return f'<a href="{link}">{name}</a>' if link else name

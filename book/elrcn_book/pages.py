@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,12 @@ def select_pages(workspace: Workspace, names: list[str] | tuple[str, ...] = ()) 
 def source_path(workspace: Workspace, page: str) -> Path:
     """Path of the source notebook of `page`."""
     return workspace.notebooks / f"{page}.ipynb"
+
+
+def comes_last(workspace: Workspace, page: str) -> bool:
+    """Whether the notebook reads what the execution of the others leaves behind."""
+    notebook = json.loads(source_path(workspace, page).read_text(encoding="utf-8"))
+    return notebook["metadata"].get("elrcn", {}).get("after") == "all"
 
 
 def executed_path(workspace: Workspace, page: str) -> Path:

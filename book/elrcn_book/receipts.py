@@ -7,6 +7,8 @@ A receipt lies beside its page as ``book/executed/<page>.receipt.json``:
     of the library's code (comments and docstrings apart), of the published numbers, of the
     databases' sheets and frames (see `data_digests`) and the VGG-Face file in use, and versions of
     the libraries that decide the numbers. That the kernel ran this library is found out inside it.
+``pages``
+    Of a page that comes last: hash of the other pages' files, which it reads.
 ``origin``
     Profile and data of what the page measures: one book has one of each.
 ``executed``, ``artifacts``
@@ -43,6 +45,7 @@ _DEPENDS = {
     "inputs": "the choice of databases",
     "weights": "the file of VGG-Face weights",
     "versions": "the version of a library",
+    "pages": "a page that it reads",
 }
 # What runs and builds pages has no part in what they show.
 _NOT_SHOWN = {"commands", "execute", "parallel", "kernel", "witness", "receipts", "parameters",
@@ -126,7 +129,17 @@ def dependencies(workspace: Workspace, page: str, overrides: dict[str, Any]) -> 
         "weights": _weights(parameters),
         "origin": _origin(parameters, known),
         "versions": library_versions(),
+        "pages": _others(workspace) if pages.comes_last(workspace, page) else "",
     }
+
+
+def _others(workspace: Workspace) -> str:
+    """Digest of the files of all pages but those that come last, which read them."""
+    found = {}
+    for page in pages.book_pages(workspace):
+        if pages.source_path(workspace, page).is_file() and not pages.comes_last(workspace, page):
+            found[page] = tree_hashes(workspace.artifacts / page)
+    return config_hash(found)
 
 
 def _seal(receipt: dict[str, Any]) -> str:

@@ -363,6 +363,7 @@ class Page:
         shown: pd.DataFrame | None = None,
         decimals: int = 3,
         search: bool = False,
+        html: bool = False,
         source: str | None = None,
     ) -> Table:
         """Write a table as CSV and show it.
@@ -381,6 +382,8 @@ class Page:
             Decimals of numbers that are no integers.
         search : bool
             A long table that can be searched, sorted and paged (1 MB of script on the page).
+        html : bool
+            Cells of `shown` hold HTML, as those of a table to search may.
         source : str, optional
             As for `figure`.
 
@@ -394,7 +397,7 @@ class Page:
         csv = self._csv(table, _check(name))
         uid = f"{self.name}-{name}"
         seen = table if shown is None else shown
-        body = searchable_html(seen, uid) if search else table_html(seen, uid, decimals)
+        body = searchable_html(seen, uid) if search else table_html(seen, uid, decimals, html)
         caption = one_line(f"{caption} {self._source(source)}")
         return Table(self.name, name, caption, body, (csv,))
 
@@ -464,7 +467,7 @@ def one_line(text: str) -> str:
 # --- tables as HTML -------------------------------------------------------------------------------
 
 
-def table_html(table: pd.DataFrame, uid: str, decimals: int = 3) -> str:
+def table_html(table: pd.DataFrame, uid: str, decimals: int = 3, html: bool = False) -> str:
     """HTML of a small table: numbers to the right, text to the left; same table, same bytes."""
     seen = table.reset_index() if any(table.index.names) else table.copy()
     numeric = [pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t)
@@ -473,7 +476,8 @@ def table_html(table: pd.DataFrame, uid: str, decimals: int = 3) -> str:
         seen[name] = seen[name].map({True: "yes", False: "no"})
     if seen.columns.nlevels == 1:
         seen.columns = [_heading(name) for name in seen.columns]
-    style = seen.style.format(precision=decimals, na_rep="–", thousands=",", escape="html")
+    style = seen.style.format(precision=decimals, na_rep="–", thousands=",",
+                              escape=None if html else "html")  # fmt: skip
     right = [seen.columns[i] for i, is_number in enumerate(numeric) if is_number]
     style = style.set_properties(subset=right, **{"text-align": "right"}) if right else style
     heads = [{"selector": f"th.col{i}", "props": "text-align:right"}

@@ -12,6 +12,8 @@ from skimage.color import lab2rgb
 
 matplotlib.use("Agg")
 
+from elrcn_book.notice import origin_banner
+
 from elrcn.config import PROFILES
 from elrcn.corpus.film import encode
 from elrcn.corpus.write import workbook_bytes
@@ -23,7 +25,6 @@ from elrcn.picture import flow_colours
 from elrcn.published.numbers import published_table
 from elrcn_book import figures_data, figures_models, figures_preprocess, figures_results, tables
 from elrcn_book.figures import figure_svg, save_figure
-from elrcn_book.notice import origin_banner
 from elrcn_book.pictures import apex_index
 
 CLASSES = ("happiness", "disgust", "others")
