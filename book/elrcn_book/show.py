@@ -371,7 +371,8 @@ class Page:
         Parameters
         ----------
         table : DataFrame
-            Numbers unrounded; the index counts if it has a name.
+            Numbers unrounded; the index counts if it has a name. ``attrs["note"]`` follows the
+            caption.
         name : str
             ``files/<page>/<name>.csv``.
         caption : str
@@ -398,7 +399,8 @@ class Page:
         uid = f"{self.name}-{name}"
         seen = table if shown is None else shown
         body = searchable_html(seen, uid) if search else table_html(seen, uid, decimals, html)
-        caption = one_line(f"{caption} {self._source(source)}")
+        note = table.attrs.get("note", "")
+        caption = one_line(f"{caption} {note} {self._source(source)}")
         return Table(self.name, name, caption, body, (csv,))
 
     def _csv(self, data, name):
