@@ -238,7 +238,7 @@ class Page:
     # --- what the page is computed on -------------------------------------------------------------
 
     def plan(self, experiment: str, seeds: int = 0, extra: Sequence[Method] = ()) -> Plan:
-        """Plan an experiment (`elrcn.experiments.plan`) and let captions name its clips."""
+        """Plan an experiment (`elrcn.experiments.plans.plan`) and let captions name its clips."""
         p = plan(experiment, self.session, seeds, extra)
         self.about(p.manifest, p.protocol)
         return p
@@ -437,7 +437,7 @@ def _notice(session: Session) -> Line:
         return Line(
             f"**Synthetic dataset**, {run}: this page's clips are drawn by a program, so what is "
             "measured on them says nothing about people. [What that means]"
-            "(introduction.ipynb#what-these-numbers-can-and-cannot-say)"
+            "(#what-these-numbers-say)"
         )
     return Line(
         f"**Licensed data**, {run}: this page may show frames and labels that the databases' "
