@@ -1,74 +1,12 @@
-"""What was run: data, settings beside the paper's, machine and versions, as tables."""
+"""What was run: the clips and their classes beside those published, as tables."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Iterable
-from dataclasses import fields
-
 import pandas as pd
 
-from elrcn.config import PROFILES, Profile, TrainConfig, canonical
 from elrcn.databases.synthetic import data_origin
-from elrcn.files import library_versions
-from elrcn.manifest import Finding, Manifest
+from elrcn.manifest import Manifest
 from elrcn.published.numbers import published_counts
-
-_SETTINGS = {
-    "Network input (px)": lambda p: f"{p.vgg.size} × {p.vgg.size}",
-    "Flow computed at (px)": lambda p: f"{p.preprocess.flow_size} × {p.preprocess.flow_size}",
-    "Frames after TIM": lambda p: str(p.preprocess.tim_length or "as recorded"),
-    "TV-L1 flow": lambda p: p.preprocess.flow,
-    "Convolutions per block": lambda p: " ".join(map(str, p.vgg.convs)),
-    "Widths of the blocks": lambda p: " ".join(map(str, p.vgg.widths)),
-    "Units of fc6 and fc7": lambda p: f"{p.vgg.fc:,}",
-    "LSTM units": lambda p: ", ".join(f"{u:,}" for u in p.temporal.units),
-    "Scaling of the input": lambda p: p.scaling,
-    "Learning rate: SE from scratch": lambda p: f"{p.spatial_train.lr:g}",
-    "Learning rate: TE fine-tuned": lambda p: f"{p.finetune_train.lr:g}",
-    "Learning rate: LSTM": lambda p: f"{p.temporal_train.lr:g}",
-    "Most epochs: SE, TE, LSTM": lambda p: ", ".join(
-        str(t.max_epochs) for t in (p.spatial_train, p.finetune_train, p.temporal_train)
-    ),
-    "Batch size": lambda p: str(p.spatial_train.batch_size),
-}
-
-
-def settings_table(profile: Profile) -> pd.DataFrame:
-    """Set the settings of this run beside those at the paper's scale.
-
-    Returns
-    -------
-    DataFrame
-        Columns `Setting`, the profile's name and ``paper`` (once, if that is the profile).
-    """
-    columns = {p.name: p for p in (profile, PROFILES["paper"])}
-    return pd.DataFrame(
-        {
-            "Setting": list(_SETTINGS),
-            **{name: [read(p) for read in _SETTINGS.values()] for name, p in columns.items()},
-        }
-    )
-
-
-def machine_table(session) -> pd.DataFrame:
-    """List what the page ran on: columns `What` and `Value`.
-
-    Parameters
-    ----------
-    session : elrcn.session.Session
-        Its profile, device and seed are read.
-    """
-    rows = {
-        "Profile": session.profile.name,
-        "Device": session.device,
-        "Processor": f"{platform.machine()}, {os.cpu_count()} cores",
-        "System": platform.system(),
-        "Seed": str(session.seed),
-        **{f"Version of {name}": value for name, value in library_versions().items()},
-    }
-    return pd.DataFrame({"What": list(rows), "Value": list(rows.values())})
 
 
 def data_table(manifest: Manifest) -> pd.DataFrame:
@@ -129,32 +67,3 @@ def clip_list(manifest: Manifest) -> pd.DataFrame:
             "objective_class": table["objective_class"],
         }
     ).set_index(table["clip_id"])
-
-
-def finding_table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """List what the readers remarked on, a row a finding."""
-    rows = [(f.level, f.clip, f.what, f.where) for f in findings]
-    return pd.DataFrame(rows, columns=["level", "clip", "what", "where"])
-
-
-def training_table(profile: Profile) -> pd.DataFrame:
-    """Training settings of every stage, here and at the paper's scale.
-
-    Returns
-    -------
-    DataFrame
-        Columns `profile`, `stage` and fields of `TrainConfig`.
-    """
-    stages = {
-        "SE, VGG from scratch": "spatial_train",
-        "TE, VGG fine-tuned": "finetune_train",
-        "LSTM": "temporal_train",
-        "face identities (before TE)": "pretrain_train",
-    }
-    rows = []
-    for p in {q.name: q for q in (profile, PROFILES["paper"])}.values():
-        for stage, name in stages.items():
-            rows.append({"profile": p.name, "stage": stage, **canonical(getattr(p, name))})
-    order = ["profile", "stage", *(f.name for f in fields(TrainConfig))]
-    # As text: 1e-05 must not be shown as 0.000.
-    return pd.DataFrame(rows)[order].astype({"lr": str, "decay": str, "min_delta": str})

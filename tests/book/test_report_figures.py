@@ -12,17 +12,15 @@ from skimage.color import lab2rgb
 
 matplotlib.use("Agg")
 
-from elrcn.config import PROFILES
 from elrcn.corpus.film import encode
 from elrcn.corpus.write import workbook_bytes
 from elrcn.databases.synthetic import data_origin
 from elrcn.errors import ElrcnError
 from elrcn.manifest import COLUMNS, Finding, Manifest
-from elrcn.models.networks import VGG, TemporalHead, count_parameters
 from elrcn.picture import flow_colours
 from elrcn.published.audit import grim_table
 from elrcn.published.numbers import load_counts, load_published, published_table
-from elrcn_book import figures_data, figures_models, figures_preprocess, figures_results, tables
+from elrcn_book import figures_data, figures_preprocess, figures_results, tables
 from elrcn_book.figures import figure_svg, save_figure
 from elrcn_book.figures_audit import grim_distances, grim_figure
 from elrcn_book.notice import origin_banner
@@ -166,35 +164,6 @@ def test_flow_colours_are_those_of_a_plane_in_lab():
     unit = flow / np.maximum(np.linalg.norm(flow, axis=-1, keepdims=True), 1)
     lab = np.stack([62 - 33 * unit[..., 1], 0 * unit[..., 0], 62 * unit[..., 0]], axis=-1)
     np.testing.assert_allclose(flow_colours(flow, 1.0), lab2rgb(lab), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["smoke", "demo"])
-def test_architecture_counts_are_those_of_the_networks(name):
-    profile = PROFILES[name]
-    for variant, channels in (("SE", [5]), ("TE", [3, 3, 3])):
-        layers = figures_models.architecture(
-            variant, profile.preprocess, profile.vgg, profile.temporal, classes=5
-        )
-        count = figures_models.stage_parameters(layers)
-        networks = [VGG(profile.vgg, c, 5) for c in channels]
-        head = TemporalHead(profile.temporal, profile.vgg.fc * len(channels), 5)
-        assert count["spatial"] == sum(map(count_parameters, networks))
-        assert count["temporal"] == count_parameters(head)
-        assert count["total"] == count["spatial"] + count["temporal"]
-        assert titles(figures_models.architecture_figure(layers, variant)) == [variant]
-
-
-def test_architecture_at_full_size():
-    paper = PROFILES["paper"]
-    vgg16 = figures_models.vgg_layers(paper.vgg, 3, 1000)
-    assert sum(count for _, _, count in vgg16) == 138_357_544
-    layers = figures_models.architecture("TE", paper.preprocess, paper.vgg, paper.temporal)
-    assert (
-        figures_models.architecture_table(layers).query("layer == 'features φ(x)'")["output"].item()
-        == "9 × 12,288"
-    )
-    with pytest.raises(ElrcnError):
-        figures_models.architecture("XE", paper.preprocess, paper.vgg, paper.temporal)
 
 
 def test_saved_figure(tmp_path, monkeypatch, results):
