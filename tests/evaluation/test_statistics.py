@@ -165,7 +165,8 @@ def test_intervals_and_draws_of_subjects_are_made_in_one_place():
     own = re.compile(r"multinomial\(|(quantile|percentile)\(.*(\.025|\.975|97\.5|level)")
     pages = (package.parent / "notebooks").glob("*.ipynb")
     found = {p.name for p in (*package.rglob("*.py"), *pages) if own.search(p.read_text("utf-8"))}
-    assert found == {"statistics.py"}
+    # The page on statistics shows the equation in a cell, which it holds against the library.
+    assert found == {"statistics.py", "statistics.ipynb"}
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says():

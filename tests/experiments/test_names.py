@@ -18,9 +18,9 @@ def session_of(profile, tmp_path):
 
 
 def whole_name(method, profile):
-    """What a reader takes a row to be: its label, and the network it is a switch of."""
+    """What a reader takes a row to be: its label, and the network it is a deviation of."""
     name = method.label
-    if name == "no switch":
+    if name == "no deviation":
         name = method.group
     elif method.name.partition("-")[2]:
         name = f"{method.group}, {name}"
