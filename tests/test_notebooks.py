@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import subprocess
 import sys
 import tokenize
@@ -69,19 +70,119 @@ def test_notebook_holds_no_path_of_a_machine(path):
     assert str(Path.home()) not in path.read_text(encoding="utf-8")
 
 
-@each
-def test_a_page_that_shows_clips_says_what_was_remarked_on_them(path):
-    calls = [
+def calls(path, name):
+    """Calls of `name` (such as "page.about") in the code of a notebook."""
+    return [
         node
         for cell in code_cells(path)
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "origin_banner"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == name
     ]
-    reads = any("session.manifest" in c.source or "plan(" in c.source for c in code_cells(path))
-    assert len(calls) == 1 if reads else len(calls) <= 1
-    for call in calls:
-        said = ast.unparse(call.args[2])
-        assert said.endswith(".findings") or f".with_faces({ast.unparse(call.args[0])})" in said
+
+
+def folded(cell):
+    return bool({"parameters", "hide-input", "hide-cell"} & set(cell.metadata.get("tags", [])))
+
+
+@each
+def test_a_page_that_shows_clips_says_what_was_remarked_on_them(path):
+    reads = any("session.manifest" in cell.source for cell in code_cells(path))
+    if reads or calls(path, "plan"):
+        assert calls(path, "page.about") or calls(path, "page.plan")
+
+
+@each
+def test_it_begins_with_parameters_and_at_most_four_lines(path):
+    first, second, third = code_cells(path)[:3]
+    assert "parameters" in first.metadata["tags"] and not folded(second)
+    assert len([line for line in second.source.splitlines() if line.strip()]) <= 4
+    (page,) = calls(path, "Page")
+    assert page.args[0].value == path.stem and "page = Page(" in second.source
+    assert folded(third)  # what it imports
+
+
+@each
+def test_it_ends_with_its_result_and_has_a_key_picture(path):
+    (result,) = calls(path, "page.result")
+    assert ast.unparse(result.func) in code_cells(path)[-1].source
+    names = [
+        ast.literal_eval(call.args[1])
+        for call in calls(path, "page.figure")
+        if isinstance(call.args[1], ast.Constant)
+    ]
+    assert "key" in names  # the page's thumbnail on the index
+
+
+@each
+def test_a_folded_cell_says_what_it_holds(path):
+    for cell in code_cells(path):
+        tags = set(cell.metadata.get("tags", []))
+        if tags & {"hide-input", "hide-cell", "hide-output"} and "parameters" not in tags:
+            assert re.match(r"# \w", cell.source), cell.source[:60]
+
+
+def lines(cells):
+    return sum(bool(line.strip()) for cell in cells for line in cell.source.splitlines())
+
+
+def test_at_least_half_of_the_code_is_visible():
+    shown = [cell for path in NOTEBOOKS for cell in code_cells(path) if not folded(cell)]
+    every = [cell for path in NOTEBOOKS for cell in code_cells(path)]
+    assert lines(shown) >= lines(every) / 2
+
+
+@each
+def test_a_page_with_an_equation_has_a_cell_that_agrees_with_the_library(path):
+    cells = nbformat.read(path, 4).cells
+    equations = [c for c in cells if c.cell_type == "markdown" and r"\begin{" in c.source]
+    agree = [c for c in cells if c.cell_type == "code" and "assert " in c.source and not folded(c)]
+    assert agree or not equations
+
+
+def written():
+    """Text that readers of the book meet, by file."""
+    for path in NOTEBOOKS:
+        yield path, "\n".join(c.source for c in nbformat.read(path, 4).cells)
+    pages = [*(WORKSPACE.root / "book").glob("*.md"), WORKSPACE.root / "README.md"]
+    pages += [WORKSPACE.data_manifest / "paper_items.csv"]
+    for path in [*pages, *(WORKSPACE.root / "book" / "elrcn_book").glob("*.py")]:
+        yield path, path.read_text(encoding="utf-8")
+
+
+#: What the book used to say, and what it says now.
+DIALECT = {
+    r"told apart": "no significant difference",
+    r"\b(answered|answers?) right\b": "classified correctly",
+    r"asked about (a|the) clip": "tested on a clip",
+    r"(embedded|synthetic|made) corpus": "synthetic dataset",
+    r"\b(a|the|no|each|every) switch(es)?\b": "deviation",
+    r"\bat hand\b": "available, here",
+    r"in earnest|looking at nothing|columns put right|scientific shape": "plain words",
+    r"[Tt]his edition": "this book",
+}
+
+
+@pytest.mark.parametrize("words", DIALECT)
+def test_plain_words(words):
+    found = {p.name for p, text in written() if re.search(words, " ".join(text.split()))}
+    assert not found, f"say: {DIALECT[words]}"
+
+
+def test_no_p_is_zero():
+    assert not [
+        p.name for p, text in written() if re.search(r"p = 0\.000\b", text) and p.suffix != ".py"
+    ]
+
+
+def test_verdicts_are_written_in_one_place():
+    for path, text in written():
+        if path.name not in ("claims.py", "glossary.md"):
+            assert "has a higher" not in text and "has a lower" not in text, path.name
+    for path in (WORKSPACE.root / "book" / "elrcn_book").glob("*.py"):
+        if path.name != "claims.py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    assert node.value not in ("higher", "lower", "no significant difference")
 
 
 def test_nbstripout_keeps_the_tag(tmp_path):

@@ -190,7 +190,7 @@ def network_family(plan, results: Mapping[str, pd.DataFrame], draws=2000, seed=0
     ----------
     plan : elrcn.experiments.Plan
     results : mapping of str to DataFrame
-        Method name to prediction rows, as from `elrcn.experiments.run`.
+        Method name to prediction rows, as from `elrcn.experiments.plans.run`.
     draws, seed : int
         As for `Family`.
     """

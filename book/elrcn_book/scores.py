@@ -9,6 +9,7 @@ import pandas as pd
 from elrcn.evaluation.metrics import by_seed, confusion_matrix
 from elrcn.evaluation.statistics import score_table
 from elrcn.experiments import Plan
+from elrcn.experiments.plans import convergence_note
 from elrcn.published.numbers import published_name, published_table
 
 #: Scores in the order of the tables, and what readers call them.
@@ -40,7 +41,8 @@ def measured(
     -------
     DataFrame
         Index `method` (labels, in table order); for each score ``name``, ``name_low`` and
-        ``name_high``; `clips`, `subjects`, `seeds`.
+        ``name_high``; `clips`, `subjects`, `seeds`. ``attrs["note"]`` names SVMs that stopped
+        before they converged; `elrcn_book.show.Page.table` says it.
     """
     per_fold, rows = plan.experiment.task.per_fold, {}
     for method in plan.methods:
@@ -48,7 +50,9 @@ def measured(
             own = results[method.name]
             table = score_table(own, None, list(names), plan.classes, per_fold, draws, seed)
             rows[method.label] = table.iloc[0].to_dict() | {"seeds": len(by_seed(own))}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    table.attrs["note"] = convergence_note(results, plan.methods)
+    return table
 
 
 def within(value: float, low: float = float("nan"), high: float = float("nan"), form=".3f") -> str:

@@ -238,7 +238,7 @@ class Page:
     # --- what the page is computed on -------------------------------------------------------------
 
     def plan(self, experiment: str, seeds: int = 0, extra: Sequence[Method] = ()) -> Plan:
-        """Plan an experiment (`elrcn.experiments.plan`) and let captions name its clips."""
+        """Plan an experiment (`elrcn.experiments.plans.plan`) and let captions name its clips."""
         p = plan(experiment, self.session, seeds, extra)
         self.about(p.manifest, p.protocol)
         return p
@@ -371,7 +371,8 @@ class Page:
         Parameters
         ----------
         table : DataFrame
-            Numbers unrounded; the index counts if it has a name.
+            Numbers unrounded; the index counts if it has a name. ``attrs["note"]`` follows the
+            caption.
         name : str
             ``files/<page>/<name>.csv``.
         caption : str
@@ -398,7 +399,8 @@ class Page:
         uid = f"{self.name}-{name}"
         seen = table if shown is None else shown
         body = searchable_html(seen, uid) if search else table_html(seen, uid, decimals, html)
-        caption = one_line(f"{caption} {self._source(source)}")
+        note = table.attrs.get("note", "")
+        caption = one_line(f"{caption} {note} {self._source(source)}")
         return Table(self.name, name, caption, body, (csv,))
 
     def _csv(self, data, name):
@@ -435,7 +437,7 @@ def _notice(session: Session) -> Line:
         return Line(
             f"**Synthetic dataset**, {run}: this page's clips are drawn by a program, so what is "
             "measured on them says nothing about people. [What that means]"
-            "(introduction.ipynb#what-these-numbers-can-and-cannot-say)"
+            "(#what-these-numbers-say)"
         )
     return Line(
         f"**Licensed data**, {run}: this page may show frames and labels that the databases' "

@@ -1,22 +1,18 @@
 """The paper at a glance: its list is complete and everything it names exists."""
 
-from dataclasses import replace
-from html.parser import HTMLParser
-
-import matplotlib.pyplot as plt
 import pytest
 
 from elrcn.errors import ElrcnError
 from elrcn.experiments import REGISTRY
 from elrcn.workspace import find_workspace
 from elrcn_book import glance
-from elrcn_book.glance_html import glance_html, reference_link
+from elrcn_book.glance import reference_link
 from elrcn_book.pages import book_pages
 
 WORKSPACE = find_workspace(__file__)
 ITEMS = glance.load_items(WORKSPACE.data_manifest / "paper_items.csv")
 # Pages that are no result of the paper, and the glance itself.
-WITHOUT_ITEM = {"introduction", "data", "glance"}
+WITHOUT_ITEM = {"introduction", "data", "glance", "clips"}
 
 
 def names(column):
@@ -95,64 +91,29 @@ def test_bad_lists_are_refused(tmp_path):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ElrcnError, match="table9"):
-        glance.glance_table(ITEMS.head(1).assign(experiment="table9"))
     for home in ("elrcn.nothing", "elrcn.preprocess.nothing.here", "elrcn.preprocess.flow.nothing"):
         with pytest.raises(ElrcnError, match="nothing"):
             glance.find_home(home)
 
 
-def test_join_with_the_registry():
-    known = {"table2": REGISTRY["table2"], "table3": replace(REGISTRY["table3"], title="Both ways")}
-    items = ITEMS[ITEMS["id"].isin(("table-3", "equation-4", "claim-se-cross"))]
-    table = glance.glance_table(items, known).set_index("id")
-    assert table.loc["table-3", ["title", "command"]].tolist() == [
+def test_titles_and_commands():
+    assert [glance.item_title(i) for i in ("table-3", "equation-4", "claim-flow")] == [
         "Table III",
-        "elrcn run table3",
-    ]
-    assert table.loc["claim-se-cross", "command"] == "elrcn run table2 table3"
-    assert table.loc["claim-se-cross", "experiment_titles"].endswith("; Both ways")
-    assert table.loc["equation-4", ["title", "command"]].tolist() == [
         "Equation 4",
-        "elrcn notebooks preprocessing",
+        "",
     ]
+    assert glance.command("table2 audit", "table2 table3") == "elrcn run table2 table3"
+    assert glance.command("preprocessing", "") == "elrcn notebooks preprocessing"
 
 
-def test_counts_and_figure():
-    counts = glance.status_counts(ITEMS)
-    assert counts.to_numpy().sum() == len(ITEMS)
-    assert counts.loc["Equations", "Implemented"] == 5
-    assert "Equations 5 implemented;" in glance.counts_alt(counts)
-    assert glance.counts_summary(counts).startswith(f"Of **{len(ITEMS)}** items: ")
-    fig = glance.status_figure(counts, "Items by status")
-    shown = [int(t.get_text()) for t in fig.axes[0].texts]
-    assert sum(shown) == len(ITEMS)
-    plt.close(fig)
-
-
-class Links(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attrs):
-        self.found += [value for name, value in attrs if tag == "a" and name == "href"]
-
-
-def test_html_links_pages_and_reference_and_escapes():
-    items = ITEMS[ITEMS["id"].isin(("table-2", "equation-1"))]
-    items = items.assign(statement="a < b")
-    table = glance.glance_table(items, REGISTRY)
-    text = glance_html(table, "t", WORKSPACE.root / "book" / "api")
-    parser = Links()
-    parser.feed(text)
-    assert parser.found == [
-        "table2.html",
-        "../api/publish.html#elrcn_book.tables.result_table",
-        "preprocessing.html",
-        "../api/preprocess.html#elrcn.preprocess.flow.tvl1_flow",
-    ]
-    assert "a &lt; b" in text and "a < b" not in text
+def test_links_lead_to_pages_and_to_the_reference():
+    api = WORKSPACE.root / "book" / "api"
+    assert glance.page_links("table2 own_copy") == (
+        '<a href="table2.html">table2</a>, <a href="own_copy.html">own copy</a>'
+    )
+    link = glance.home_link("elrcn.preprocess.flow.tvl1_flow", api)
+    assert link.startswith('<a href="../api/preprocess.html#elrcn.preprocess.flow.tvl1_flow">')
+    assert "elrcn.<wbr>preprocess" in link and glance.home_link("") == ""
 
 
 def test_reference_link_only_to_what_the_reference_has(tmp_path):

@@ -13,7 +13,7 @@ from elrcn.cli import main
 from elrcn.manifest import Finding
 from elrcn.session import Session
 from elrcn.workspace import Workspace, find_workspace
-from elrcn_book.notice import origin_banner
+from elrcn_book import Page, show
 
 sys.path.append(str(Path(__file__).parents[1] / "databases"))
 from layouts import CASME2, changed, write_casme2, write_samm
@@ -147,9 +147,12 @@ def test_a_page_looks_for_faces_before_its_notice(home, monkeypatch):
     assert len(session.findings) == 3
     assert session.with_faces(session.manifest)[3:] == [face]
     assert session.with_faces(session.manifest) == session.findings
-    banner = origin_banner(session.manifest, "smoke", session.findings).markdown()
-    assert "Remarks of the loaders and of preprocessing: 4 (2 clips without frames" in banner
-    assert "- SAMM/006/006_1_2: No face was found (x)" in banner
+    shown = []
+    monkeypatch.setattr(show, "display", lambda thing, **_: shown.append(thing))
+    Page("data", session).about(session.manifest)
+    box = shown[-1].markdown()
+    assert "Remarks of the loaders and of preprocessing: 4 (2 clips without frames" in box
+    assert "- SAMM/006/006_1_2: No face was found (x)" in box
 
 
 def test_check_shows_that_the_rows_add_up(elrcn):

@@ -24,9 +24,6 @@ from elrcn.evaluation.runner import fold_seed, run_protocol, seeded_clone
 from elrcn.evaluation.store import RunStore
 from elrcn.experiments.plans import convergence_note
 from elrcn.features.base import ClipDescriptor, LinearSVM
-from elrcn.workspace import Workspace
-from elrcn_book.ablation import ablation_table
-from elrcn_book.tables import save_table
 
 CARD = {"experiment": "test", "seed": 7}
 
@@ -148,10 +145,6 @@ def test_svms_that_stop_are_told_once(tmp_path, task):
     for found in (first, again):
         assert found["a"].attrs["unconverged"] == list(dict.fromkeys(found["a"]["fold"]))
         assert convergence_note(found, methods) == note
-    table = ablation_table(again, methods, CLASSES, draws=0)
-    assert save_table(
-        table, "page", "scores", "Scores.", workspace=Workspace(tmp_path)
-    ).caption == (f"Scores. {note}")
     part = {n: rows[rows["fold"] == "SAMM/006"] for n, rows in again.items()}
     assert "a + SVM in 1 of 1 folds" in convergence_note(part, methods)
     assert convergence_note({"b": again["b"]}, methods) == ""
