@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import cv2
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from elrcn.corpus.truth import load_truth
 from elrcn.manifest import Manifest
 from elrcn.picture import bare, colour_wheel, flow_colours, speed_limit
 from elrcn.preprocess.clips import read_grey
 
-__all__ = ["animation", "apex_index", "bare", "colour_wheel", "examples", "flow_colours",
-           "frame_numbers", "frames_of", "heat", "outline", "show_frame", "speed_limit", "spread",
-           "strip"]  # fmt: skip
+__all__ = ["animation", "apex_index", "bare", "blinking", "colour_wheel", "examples",
+           "flow_colours", "frame_numbers", "frames_of", "heat", "outline", "panel_row",
+           "show_frame", "speed_limit", "spread", "strip"]  # fmt: skip
 
 _NUMBER = re.compile(r"\d+$")
 
@@ -62,6 +64,19 @@ def examples(manifest: Manifest, column: str, classes) -> list[int]:
 def spread(manifest: Manifest, count: int) -> list[int]:
     """Row numbers of `count` clips spread evenly over the manifest (all, if it has fewer)."""
     return sorted({int(i) for i in np.linspace(0, len(manifest) - 1, min(count, len(manifest)))})
+
+
+def blinking(manifest: Manifest, corpus_root: Path | None) -> np.ndarray:
+    """Whether the person blinks between onset and offset, a bool a clip.
+
+    Only the synthetic dataset knows; without one (None) it is False for every clip.
+    """
+    blinks = np.zeros(len(manifest), bool)
+    for i in range(len(manifest) if corpus_root else 0):
+        row = manifest.table.iloc[i]
+        truth = load_truth(corpus_root, row["clip_id"])
+        blinks[i] = truth.blink[np.isin(truth.numbers, frame_numbers(row))].any()
+    return blinks
 
 
 def frames_of(manifest: Manifest, i: int) -> list[np.ndarray]:
@@ -139,3 +154,32 @@ def animation(frames: Sequence[np.ndarray], milliseconds: int = 120, height: int
     pictures[0].save(buffer, "WEBP", save_all=True, append_images=pictures[1:], duration=times,
                      loop=0, quality=70, method=4)  # fmt: skip
     return buffer.getvalue()
+
+
+def panel_row(panels: Mapping[str, np.ndarray], height: int = 160, gap: int = 6) -> np.ndarray:
+    """Pictures side by side under their titles, as one frame of an animation.
+
+    Parameters
+    ----------
+    panels : mapping of str to ndarray
+        Title to grey (H, W) 0..255 or sRGB (H, W, 3) in 0..1.
+    height, gap : int
+        Pixels of each picture, and between two.
+
+    Returns
+    -------
+    ndarray, shape (height + 22, W, 3)
+        sRGB in 0..1.
+    """
+    font = ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 13)
+    parts = []
+    for title, panel in panels.items():
+        values = panel if panel.ndim == 3 else np.repeat(panel[..., None] / 255, 3, axis=2)
+        width = round(panel.shape[1] * height / panel.shape[0])
+        how = cv2.INTER_AREA if panel.shape[0] > height else cv2.INTER_NEAREST
+        picture = cv2.resize(np.asarray(values, np.float32), (width, height), interpolation=how)
+        head = Image.new("RGB", (width, 22), "white")
+        ImageDraw.Draw(head).text((width / 2, 11), title, "black", font, anchor="mm")
+        parts += [np.vstack([np.asarray(head, np.float32) / 255, picture]),
+                  np.ones((height + 22, gap, 3), np.float32)]  # fmt: skip
+    return np.hstack(parts[:-1])

@@ -1,6 +1,7 @@
 """Which clips and frames pages show, and how: colours, maps, animations, where data come from."""
 
 import io
+from types import SimpleNamespace
 
 import cv2
 import matplotlib
@@ -21,10 +22,12 @@ from elrcn.picture import flow_colours
 from elrcn_book.pictures import (
     animation,
     apex_index,
+    blinking,
     examples,
     frames_of,
     heat,
     outline,
+    panel_row,
     spread,
     strip,
 )
@@ -148,3 +151,27 @@ def test_a_mixture_is_said(manifest, tmp_path):
         "SAMM and synthetic dataset in the layout of CASME II "
         "(CASME II: 1 of 2 clip folders are synthetic, so the whole counts as such)"
     )
+
+
+def test_blinks_count_between_onset_and_offset(manifest, monkeypatch):
+    lids = {"CASME2/sub01/c": (8, 0.0), "SAMM/006/c": (11, 1.0)}
+
+    def truth(root, clip_id):
+        number, closure = lids[clip_id]
+        numbers = np.arange(7, 18)
+        return SimpleNamespace(numbers=numbers, blink=np.where(numbers == number, closure, 0))
+
+    monkeypatch.setattr("elrcn_book.pictures.load_truth", truth)
+    assert blinking(manifest, "corpus").tolist() == [False, True]
+    lids["SAMM/006/c"] = (16, 1.0)  # after the offset
+    assert not blinking(manifest, "corpus").any()
+    lids["SAMM/006/c"] = (11, 1.0)
+    assert not blinking(manifest, None).any()
+
+
+def test_panels_stand_side_by_side_under_their_titles():
+    grey, colour = np.full((50, 40), 255, np.uint8), np.zeros((50, 40, 3))
+    row = panel_row({"frames": grey, "flow": colour}, height=100, gap=6)
+    assert row.shape == (122, 80 + 6 + 80, 3) and 0 <= row.min() and row.max() <= 1
+    assert row[22:, :86].min() == 1 and row[22:, 86:].max() == 0
+    assert row[:22, :80].min() < 0.5 and row[:22, 80:86].min() == 1
