@@ -86,6 +86,6 @@ def test_page_opens_offline(browser, page):
 def test_book_has_mathematics(browser):
     context = browser.new_context(offline=True)
     tab = context.new_page()
-    tab.goto((HTML / "book" / "index.html").as_uri())
+    tab.goto((HTML / "book" / "executed" / "preprocessing.html").as_uri())
     tab.wait_for_selector("mjx-container svg", timeout=30_000)
     context.close()
