@@ -92,18 +92,19 @@ class Session:
     @property
     def synthetic(self) -> bool:
         """Whether all data carry the mark of the synthetic dataset, wherever they lie."""
-        return all(self._marked.values())
+        return all(self.marked.values())
 
     @property
     def data(self) -> str:
         """Two or three words for what the numbers are computed on."""
-        made = [name for name, marked in self._marked.items() if marked]
+        made = [name for name, marked in self.marked.items() if marked]
         if made and not self.synthetic:
             return f"databases given, of which {' and '.join(made)} synthetic"
         return "synthetic dataset" if made else "databases given"
 
     @cached_property
-    def _marked(self) -> dict[str, bool]:
+    def marked(self) -> dict[str, bool]:
+        """Whether each database carries the mark of the synthetic dataset."""
         return {name: is_synthetic(root) for name, root in self.roots.items()}
 
     @cached_property

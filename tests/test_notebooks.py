@@ -168,12 +168,6 @@ def test_plain_words(words):
     assert not found, f"say: {DIALECT[words]}"
 
 
-def test_no_p_is_zero():
-    assert not [
-        p.name for p, text in written() if re.search(r"p = 0\.000\b", text) and p.suffix != ".py"
-    ]
-
-
 def test_verdicts_are_written_in_one_place():
     for path, text in written():
         if path.name not in ("claims.py", "glossary.md"):

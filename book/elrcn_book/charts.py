@@ -47,17 +47,6 @@ def dots(
     return ax
 
 
-def score_panels(
-    scores: pd.DataFrame, names: Sequence[str] = ("war", "uar", "uf1"), chance: float | None = None
-) -> Figure:
-    """Panels of `dots` side by side, one a score; `chance` is drawn for UAR."""
-    fig, axes = plt.subplots(1, len(names), sharey=True, figsize=(WIDTH, 0.42 * len(scores) + 1.1))
-    for ax, name in zip(np.atleast_1d(axes), names, strict=True):
-        dots(ax, scores, name, chance if name == "uar" else None)
-        ax.set_xlim(0, 1)
-    return fig
-
-
 def grouped(scores: pd.DataFrame, groups: Sequence[str], chance: float | None = None) -> Figure:
     """Draw the UAR of many methods, a colour a group, groups in the order they come.
 
@@ -113,13 +102,17 @@ def difference_alt(family: Family) -> str:
     return f"Differences about a line at zero: {'; '.join(parts)}."
 
 
-def confusion_panel(matrices: Mapping[str, pd.DataFrame], columns: int = 2) -> Figure:
+def confusion_panel(
+    matrices: Mapping[str, pd.DataFrame], labels: Sequence[str], columns: int = 2
+) -> Figure:
     """Draw confusion matrices side by side on one colour scale: counts, coloured by row share.
 
     Parameters
     ----------
     matrices : mapping of str to DataFrame
         Title to matrix, from `elrcn_book.scores.confusion`; all of the same classes.
+    labels : sequence of str
+        What the rows are called, from `elrcn_book.scores.sized_classes`.
     columns : int
         Panels a row.
     """
@@ -136,8 +129,6 @@ def confusion_panel(matrices: Mapping[str, pd.DataFrame], columns: int = 2) -> F
         ax.tick_params(length=0)
     for ax in axes.flat[len(matrices) :]:
         ax.set_visible(False)
-    totals = next(iter(matrices.values())).sum(axis=1)
-    labels = [f"{name} ({n})" for name, n in zip(classes, totals, strict=True)]
     for ax in axes[:, 0]:
         ax.set_yticks(np.arange(len(classes)) + 0.5, labels, rotation=0)
     for ax in axes[-1]:

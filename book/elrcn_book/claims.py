@@ -16,12 +16,12 @@ import pandas as pd
 from elrcn.evaluation.decisions import compare
 from elrcn.evaluation.statistics import holm, interval, swap_p_value
 from elrcn.experiments.attention import subject_means
+from elrcn_book.scores import MORE_SCORES, SCORES
 
 #: Level of the tests.
 ALPHA = 0.05
 HIGHER, LOWER, NEITHER = "higher", "lower", "no significant difference"
-METRICS = {"uar": "UAR", "war": "WAR", "uf1": "UF1", "authors_f1": "authors' F1",
-           "weighted_f1": "weighted F1"}  # fmt: skip
+METRICS = SCORES | MORE_SCORES
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from elrcn.evaluation.metrics import by_seed, confusion_matrix
@@ -121,22 +122,21 @@ def stacked(matrices: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(matrices, names=["method"])
 
 
+def sized_classes(plan: Plan) -> list[str]:
+    """Classes with the clips that are tested, such as "V (11)"; by fold where folds are averaged.
+
+    In Table III, whose two folds test two databases: "V (1 | 10)".
+    """
+    folds = [fold.test for fold in plan.folds]
+    tested = folds if plan.experiment.task.per_fold else [np.concatenate(folds)]
+    sizes = [[str((plan.labels[test] == c).sum()) for test in tested] for c in plan.classes]
+    return [f"{c} ({' | '.join(n)})" for c, n in zip(plan.classes, sizes, strict=True)]
+
+
 def confusion(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Clips by true class (index) and answer (columns); each clip counts once a seed."""
     matrix = confusion_matrix(rows["true"], rows["predicted"], classes)
     return pd.DataFrame(matrix, index=pd.Index(classes, name="true"), columns=list(classes))
-
-
-def by_subject(plan: Plan, results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Share of each subject's clips classified correctly: `clips`, then a column a method."""
-    columns = {}
-    for method in plan.methods:
-        if method.name in results:
-            rows = results[method.name]
-            columns.setdefault("clips", rows.groupby("subject")["clip_id"].nunique())
-            right = (rows["true"] == rows["predicted"]).groupby(rows["subject"])
-            columns[method.label] = right.mean()
-    return pd.DataFrame(columns).rename_axis("subject").sort_index()
 
 
 def answers(plan: Plan, results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

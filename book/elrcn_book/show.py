@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -38,16 +39,16 @@ RESULT = "elrcn-result"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-class Shown:
+class Shown(ABC):
     """Base of what shows itself at the end of a cell: MyST in the book, HTML by hand."""
 
+    @abstractmethod
     def markdown(self) -> str:
         """MyST for the book, which refers to the files beside the page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def html(self) -> str:
         """HTML that needs no other file."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         # Paths of this machine must not be in a page.
@@ -61,40 +62,59 @@ class Shown:
 
 
 @dataclass(frozen=True, repr=False)
-class Picture(Shown):
-    """A saved figure or animation.
+class Saved(Shown):
+    """What is shown and lies beside its page as ``files/<page>/<name>.*``.
 
     Attributes
     ----------
-    page, name : str
-        It lies at ``files/<page>/<name>.svg`` (or ``.webp``) beside the page.
-    caption, alt : str
-        Shown below it; read aloud in its place.
+    page, name, caption : str
     files : tuple of Path
-        The picture, then the numbers behind it where there are any.
+        The picture, then the numbers behind it where there are any; or a table's numbers.
     """
 
     page: str
     name: str
     caption: str
-    alt: str
     files: tuple[Path, ...]
+
+    @property
+    @abstractmethod
+    def inline(self) -> str:
+        """HTML of the picture or table alone."""
+
+    @property
+    def beside(self) -> str:
+        """MyST of the picture or table alone, for the Result box."""
+        return f"`````{{raw}} html\n{self.inline}\n`````"
+
+    @property
+    def links(self) -> str:
+        """MyST: downloads, and where it is told how the page was made."""
+        return _links(self.page, self.files)
+
+
+@dataclass(frozen=True, repr=False)
+class Picture(Saved):
+    """A saved figure; `alt` is read aloud in its place."""
+
+    alt: str
 
     def markdown(self) -> str:
         """MyST: the figure with caption, alternative text and links to its files."""
         return (
             f"````{{figure}} files/{self.page}/{self.files[0].name}\n"
             f":name: fig-{self.page}-{self.name}\n:alt: {self.alt}\n\n"
-            f"{self.caption} {_links(self.page, self.files)}\n````\n"
+            f"{self.caption} {self.links}\n````\n"
         )
 
     def html(self) -> str:
         """Self-contained HTML, for a notebook run by hand."""
         caption = f"<figcaption>{escape(self.caption)}</figcaption>"
-        return f"<figure>{self._image}{caption}</figure>"
+        return f"<figure>{self.inline}{caption}</figure>"
 
     @property
-    def _image(self) -> str:
+    def inline(self) -> str:
+        """HTML of the picture alone, which needs no other file."""
         kind = {".svg": "svg+xml"}.get(self.files[0].suffix, self.files[0].suffix[1:])
         data = base64.b64encode(self.files[0].read_bytes()).decode()
         return (
@@ -103,7 +123,7 @@ class Picture(Shown):
         )
 
     @property
-    def _beside(self) -> str:
+    def beside(self) -> str:
         """MyST of the picture alone, for the Result box."""
         return f"```{{image}} files/{self.page}/{self.files[0].name}\n:alt: {self.alt}\n```"
 
@@ -124,35 +144,27 @@ class Animation(Picture):
 
 
 @dataclass(frozen=True, repr=False)
-class Table(Shown):
+class Table(Saved):
     """A saved table: `body` is its HTML; ``files/<page>/<name>.csv`` has the numbers unrounded."""
 
-    page: str
-    name: str
-    caption: str
     body: str
-    files: tuple[Path, ...]
 
     def markdown(self) -> str:
         """MyST: the caption with links, then the table."""
-        return f"{self.caption} {_links(self.page, self.files)}\n\n{self._beside}\n"
+        return f"{self.caption} {self.links}\n\n{self.beside}\n"
 
     def html(self) -> str:
         """HTML for a notebook run by hand."""
-        return f"<p>{escape(self.caption)}</p>{self._scrolling}"
+        return f"<p>{escape(self.caption)}</p>{self.inline}"
 
     @property
-    def _scrolling(self) -> str:
-        # A wide table scrolls by itself: the page must not, on a phone. Focus is for the keyboard.
+    def inline(self) -> str:
+        """HTML of the table alone. A wide one scrolls by itself; focus is for the keyboard."""
         title = escape(re.sub(r"[*`]", "", self.caption.partition(".")[0]))
         return (
             f'<div class="table-scroll" tabindex="0" role="region" aria-label="{title}">\n'
             f"{self.body}\n</div>"
         )
-
-    @property
-    def _beside(self) -> str:
-        return f"`````{{raw}} html\n{self._scrolling}\n`````"
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,12 +174,12 @@ class Box(Shown):
     title: str
     text: str
     kind: str = "note"
-    shown: tuple[Picture | Table, ...] = ()
+    shown: tuple[Saved, ...] = ()
     folded: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         """MyST admonition."""
-        parts = [self.text, *(one._beside for one in self.shown)]
+        parts = [self.text, *(one.beside for one in self.shown)]
         if self.folded:
             # As a block of code: names of files and cells of sheets may hold anything.
             lines = "\n".join(f"- {line}" for line in self.folded)
@@ -177,8 +189,7 @@ class Box(Shown):
 
     def html(self) -> str:
         """HTML for a notebook run by hand."""
-        shown = "".join(one._image if isinstance(one, Picture) else one._scrolling
-                        for one in self.shown)  # fmt: skip
+        shown = "".join(one.inline for one in self.shown)
         lines = "".join(f"<li>{escape(line)}</li>" for line in self.folded)
         return (
             '<div style="border-left:4px solid #0072B2;padding:.5em 1em">'
@@ -344,7 +355,7 @@ class Page:
             write(moving.with_name(f"{name}-still.webp"), animation([frames[still]], **options))
         )
         shown = self._picture(name, caption, alt, files, None, source)
-        return Animation(shown.page, shown.name, shown.caption, shown.alt, shown.files)
+        return Animation(shown.page, shown.name, shown.caption, shown.files, shown.alt)
 
     def _picture(self, name, caption, alt, files, data, source):
         caption = one_line(f"{caption} {self._source(source)}")
@@ -353,7 +364,7 @@ class Page:
             raise ElrcnError(f"Figure {name!r} has no caption or no alternative text.", self.name)
         if data is not None:
             files.append(self._csv(data, name))
-        return Picture(self.name, name, caption, alt, tuple(files))
+        return Picture(self.name, name, caption, tuple(files), alt)
 
     def table(
         self,
@@ -401,23 +412,23 @@ class Page:
         body = searchable_html(seen, uid) if search else table_html(seen, uid, decimals, html)
         note = table.attrs.get("note", "")
         caption = one_line(f"{caption} {note} {self._source(source)}")
-        return Table(self.name, name, caption, body, (csv,))
+        return Table(self.name, name, caption, (csv,), body)
 
     def _csv(self, data, name):
         text = data.to_csv(index=any(data.index.names), lineterminator="\n")
         return write(self.folder / f"{name}.csv", text)
 
-    def result(self, text: str, *shown: Picture | Table) -> None:
+    def result(self, text: str, *shown: Saved) -> None:
         """Fill the Result box at the top of the page, as the notebook's last cell.
 
         Parameters
         ----------
         text : str
             Two or three sentences of Markdown, with the numbers.
-        *shown : Picture or Table
+        *shown : Saved
             The key picture or table, from `figure` or `table`; it stands beside the text.
         """
-        box = Box("Result", " ".join(text.split("  ")), "result", shown)
+        box = Box("Result", one_line(text), "result", shown)
         update_display(_Result(box), display_id=f"{RESULT}-{self.name}")
 
 
@@ -433,7 +444,7 @@ class _Result:
 
 def _notice(session: Session) -> Line:
     run = f"profile `{session.profile.name}`"
-    if any(session._marked.values()):
+    if any(session.marked.values()):
         return Line(
             f"**Synthetic dataset**, {run}: this page's clips are drawn by a program, so what is "
             "measured on them says nothing about people. [What that means]"
@@ -515,9 +526,3 @@ def searchable_html(table: pd.DataFrame, uid: str) -> str:
         style="width:100%",
     )
     return generate_init_offline_itables_html(options.dt_bundle) + body
-
-
-def columns(*pairs: tuple[str, pd.DataFrame]) -> pd.DataFrame:
-    """Tables side by side under two heads, such as "Paper, people" and "This run, synthetic"."""
-    joined: Mapping[str, pd.DataFrame] = dict(pairs)
-    return pd.concat(joined, axis=1)

@@ -5,27 +5,15 @@ from __future__ import annotations
 import matplotlib as mpl
 import seaborn as sns
 
-from elrcn.picture import OKABE_ITO, STYLE, figure_style
+from elrcn.picture import OKABE_ITO, STYLE
 
-__all__ = [
-    "GREY",
-    "MARKERS",
-    "OKABE_ITO",
-    "PALETTE",
-    "SERIES",
-    "WIDTH",
-    "figure_style",
-    "series",
-    "use_style",
-]
+__all__ = ["GREY", "OKABE_ITO", "PALETTE", "WIDTH", "use_style"]
 
 #: Width of a figure in inches: 7.4 are 710 CSS pixels, the column of a page.
 WIDTH = 7.4
 #: Colours of series in the order they are drawn.
 PALETTE = [OKABE_ITO[name] for name in
            ("blue", "vermilion", "green", "purple", "orange", "sky", "black")]  # fmt: skip
-#: Markers of the same series, which tell them apart in grey.
-MARKERS = ["o", "s", "D", "^", "v", "P", "X"]
 #: What is not significant, or stands in the background.
 GREY = "0.55"
 
@@ -35,12 +23,3 @@ def use_style() -> None:
     sns.set_theme(context="notebook", style="ticks", palette=PALETTE, rc=STYLE)
     # seaborn sets sizes of its own after the style; these are the book's.
     mpl.rcParams.update(STYLE | {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12})
-
-
-# What pages that are not rewritten yet draw with.
-SERIES = tuple(zip(PALETTE, MARKERS, strict=True))
-
-
-def series(index: int) -> tuple[str, str]:
-    """Colour and marker of the series at `index` (they repeat after seven)."""
-    return SERIES[index % len(SERIES)]

@@ -35,6 +35,8 @@ PLAN = SimpleNamespace(
     ],
     classes=CLASSES,
     experiment=SimpleNamespace(task=SimpleNamespace(per_fold=False)),
+    labels=np.array(TRUE),
+    folds=[SimpleNamespace(test=np.arange(0, 12, 2)), SimpleNamespace(test=np.arange(1, 12, 2))],
 )
 RESULTS = {"se": ROWS, "te": ROWS.assign(predicted=ROWS["true"])}
 
@@ -82,7 +84,10 @@ def test_answers_of_seeds_stand_once_where_they_agree():
 def test_confusion_counts():
     matrix = scores.confusion(ROWS, CLASSES)
     assert matrix.to_numpy().tolist() == [[3, 0, 0], [2, 3, 0], [4, 0, 0]]
-    fig = charts.confusion_panel({"SE": matrix, "TE": scores.confusion(RESULTS["te"], CLASSES)})
+    sizes = scores.sized_classes(PLAN)
+    assert sizes == ["happiness (3)", "disgust (5)", "others (4)"]
+    both = {"SE": matrix, "TE": scores.confusion(RESULTS["te"], CLASSES)}
+    fig = charts.confusion_panel(both, sizes)
     assert [ax.get_title(loc="left") or ax.get_title() for ax in fig.axes[:2]] == ["SE", "TE"]
     assert [t.get_text() for t in fig.axes[0].texts][:3] == ["3", "0", "0"]
     assert fig.axes[0].get_yticklabels()[1].get_text() == "disgust (5)"
@@ -91,10 +96,16 @@ def test_confusion_counts():
     )
 
 
+def test_where_folds_are_averaged_a_class_has_a_size_a_fold():
+    task = SimpleNamespace(per_fold=True)
+    by_fold = SimpleNamespace(**vars(PLAN) | {"experiment": SimpleNamespace(task=task)})
+    assert scores.sized_classes(by_fold)[1] == "disgust (2 | 3)"
+
+
 def test_dots_stand_where_the_scores_are():
     table = scores.measured(PLAN, RESULTS, draws=20)
     for fig in (charts.dots(plt.subplots()[1], table, chance=1 / 3).figure,
-                charts.grouped(table, ["a", "b"], 1 / 3), charts.score_panels(table)):  # fmt: skip
+                charts.grouped(table, ["a", "b"], 1 / 3),):  # fmt: skip
         ax = fig.axes[0]
         assert len(ax.get_yticklabels()) == 2 and ax.get_xlabel()
     ax = charts.dots(plt.subplots()[1], table)
